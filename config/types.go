@@ -1,0 +1,204 @@
+// Package config turns the HCL files of one folder into a validated Config,
+// formats them, and writes what other commands generate. It reads files only
+// and never the network.
+package config
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Config is the whole configuration of one folder, validated: every reference
+// is resolved, every name is matched to a DNS provider, and no name is in two
+// buckets.
+type Config struct {
+	// Dir is the folder that was read, as the user gave it.
+	Dir string
+	// Buckets are sorted by Address.
+	Buckets []Bucket
+	// Accounts are the aws blocks, sorted by Name. The default chain (Name "")
+	// is in the list when a bucket or a provider uses it.
+	Accounts []Account
+	// DNSProviders are sorted by Address.
+	DNSProviders []DNSProvider
+	Probe        Probe
+	Rollout      Rollout
+	Limits       Limits
+}
+
+// Account is one aws block.
+type Account struct {
+	// Name is the block's label; "" is the SDK's default chain.
+	Name        string
+	Profile     string
+	RoleARN     string
+	ExternalID  string
+	Region      string
+	DefaultTags map[string]string
+}
+
+// DNSProvider is one dns_provider block.
+type DNSProvider struct {
+	// Address is "dns_provider.TYPE.NAME".
+	Address string
+	Type    string
+	Name    string
+	// Zones are lower case without a trailing dot.
+	Zones []string
+	// Nameservers are asked instead of the delegated authoritative servers,
+	// HOST[:PORT]; empty: find them from the delegation.
+	Nameservers []string
+	// Account is the aws block that a Route 53 provider uses.
+	Account string
+	// Settings are the type's own attributes as strings, lists as []string.
+	// They may hold secrets: never print them.
+	Settings map[string]any
+	Range    hcl.Range
+}
+
+// Bucket is one bucket to migrate: one bucket block, or one instance of a
+// block with for_each.
+type Bucket struct {
+	// Address is bucket.assets, bucket["assets.example.com"] or
+	// bucket.site["KEY"].
+	Address string
+	// Name is the S3 bucket's.
+	Name string
+	// Region is "" when S3 is to be asked.
+	Region string
+	// CNAMEs are the names that visitors use, in the order written. At most one
+	// equals Name: that one is moved, the others are added.
+	CNAMEs []CNAME
+	// Account is the label of an aws block, "" for the default chain.
+	Account string
+	// Origin is "auto", "rest" or "website".
+	Origin string
+	// CertificateARN is "" when edgeward finds or requests one.
+	CertificateARN string
+	Distribution   Distribution
+	Verify         Verify
+	DNS            DNS
+	// Range is where the block stands, for findings.
+	Range hcl.Range
+}
+
+// CNAME is one name that visitors use.
+type CNAME struct {
+	Name string
+	// DNSProvider is the address of the provider that holds the name's record.
+	DNSProvider string
+	// Zone is the longest zone of that provider that holds Name.
+	Zone string
+}
+
+// Moved says whether c is the name that S3 serves today: the bucket's own.
+func (b Bucket) Moved(c CNAME) bool { return c.Name == b.Name }
+
+// Names are the names of CNAMEs, in order.
+func (b Bucket) Names() []string {
+	var names []string
+	for _, c := range b.CNAMEs {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Distribution has what the user set; nil means not set, which preserves what
+// S3 does today (for a new distribution) or what stands (for an adopted one).
+type Distribution struct {
+	// Adopt is the ID of a distribution to use instead of creating one.
+	Adopt             string
+	PriceClass        *string
+	HTTPVersion       *string
+	IPv6              *bool
+	Compress          *bool
+	ViewerProtocol    *string
+	MinimumTLS        *string
+	DefaultRootObject *string
+	// CachePolicy, OriginRequestPolicy and ResponseHeadersPolicy are IDs.
+	CachePolicy           *string
+	OriginRequestPolicy   *string
+	ResponseHeadersPolicy *string
+	WebACLARN             *string
+	Logging               *Logging
+	// Tags are the user's own, the account's default_tags merged under them.
+	Tags map[string]string
+}
+
+// Logging is the logging block: standard logs to an S3 bucket.
+type Logging struct{ Bucket, Prefix string }
+
+// Verify is the verify block, defaults filled in.
+type Verify struct {
+	// Paths are test links, each with a leading slash, as the user wrote them.
+	Paths []string
+	// Sample is how many objects are picked besides; default 20.
+	Sample int
+	// MaxAge is how old a proof may be at the switch; default 15 minutes.
+	MaxAge time.Duration
+}
+
+// DNS is the dns block, defaults filled in.
+type DNS struct {
+	// LowTTL is the TTL while switching; default 60 s.
+	LowTTL time.Duration
+	// TTL is the final one; 0: the one that stood before.
+	TTL time.Duration
+}
+
+// Probe is the probe block, defaults filled in.
+type Probe struct {
+	// Resolvers are HOST[:PORT] or https URLs (DNS over HTTPS).
+	Resolvers []string
+	// ConnectTo maps HOST[:PORT], a leading "*." allowed, to ADDR[:PORT].
+	ConnectTo map[string]string
+	// CAFile is a PEM file to trust besides the system's roots, or "".
+	CAFile string
+}
+
+// Rollout is the rollout block.
+type Rollout struct {
+	// Parallelism is how many buckets are looked at or changed at the same time;
+	// default 10. Buckets that only wait do not count.
+	Parallelism int
+	// MaxFailures: more failed buckets than this, and no new bucket is started;
+	// -1 means no limit, the default.
+	MaxFailures int
+}
+
+// Limits is the limits block.
+type Limits struct {
+	// MaxSwitches: a plan with more dns.switch steps is not applied; -1 means no
+	// limit, the default.
+	MaxSwitches int
+}
+
+// DNSType tells Load what a dns_provider of one type takes. The list comes
+// from the table in providers/dns.
+type DNSType struct {
+	Type     string
+	Settings []Setting
+}
+
+// Setting is one attribute of a dns_provider.
+type Setting struct {
+	Name string
+	// List: the value is a list of strings.
+	List bool
+	// Account: the value is a reference to an aws block.
+	Account  bool
+	Required bool
+	// Doc is one line for the documentation.
+	Doc string
+}
+
+// Options are what Load needs besides the folder.
+type Options struct {
+	DNSTypes []DNSType
+	// Vars are the -var flags, NAME=VALUE, in order; VarFiles the -var-file
+	// paths, read before them.
+	Vars, VarFiles []string
+	// Env looks up an environment variable; nil means that none is set.
+	Env func(name string) (string, bool)
+}

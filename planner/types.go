@@ -1,0 +1,303 @@
+// Package planner is the engine: it observes the world, judges the stages of
+// a fixed table, plans what is not done, executes a plan and reports. It knows
+// no SDK and prints nothing: it speaks in values (Plan, Event, Report).
+package planner
+
+import (
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Goal is which table of stages a plan walks.
+type Goal string
+
+// Migrate moves buckets behind CloudFront; Rollback is the way back.
+const (
+	Migrate  Goal = "migrate"
+	Rollback Goal = "rollback"
+)
+
+// Kind names a stage.
+type Kind string
+
+// The stages, in the order of the tables.
+const (
+	CertificateRequest   Kind = "certificate.request"
+	CertificateValidate  Kind = "certificate.validate"
+	CertificateIssued    Kind = "certificate.issued"
+	PolicyEnsure         Kind = "policy.ensure"
+	DistributionCreate   Kind = "distribution.create"
+	DistributionDeployed Kind = "distribution.deployed"
+	LinksVerify          Kind = "links.verify"
+	TTLLower             Kind = "ttl.lower"
+	DNSSwitch            Kind = "dns.switch"
+	DNSPropagated        Kind = "dns.propagated"
+	TTLRestore           Kind = "ttl.restore"
+
+	DNSRestore  Kind = "dns.restore"
+	DNSRestored Kind = "dns.restored"
+)
+
+// Status is the verdict of a stage about what was observed.
+type Status string
+
+// The verdicts. Todo has an act; Waiting needs time or somebody.
+const (
+	Done    Status = "done"
+	Todo    Status = "todo"
+	Waiting Status = "waiting"
+	Failed  Status = "failed"
+)
+
+// Standing is where a whole bucket stands.
+type Standing string
+
+// The standings, as the last line of a plan counts them.
+const (
+	StandNew      Standing = "to migrate" // no step is done that edgeward makes
+	StandUnderWay Standing = "under way"
+	StandDone     Standing = "done"
+	StandBlocked  Standing = "blocked" // an error finding, or a look that failed
+	StandHeld     Standing = "held"    // rolled back; waits for apply -retry
+)
+
+// Plan is what one run would do. It is plain data: no funcs, no clients, no
+// secrets, and the same for the same world.
+type Plan struct {
+	FormatVersion string       `json:"format_version"` // "1.0"
+	Goal          Goal         `json:"goal"`
+	Summary       Summary      `json:"summary"`
+	Buckets       []BucketPlan `json:"buckets"`
+}
+
+// FormatVersion of the JSON of Plan, Event, Report and StatusReport. The minor
+// number rises with an added field, the major one with a changed meaning.
+const FormatVersion = "1.0"
+
+// Summary counts buckets by standing, and the switches a plan would make.
+type Summary struct {
+	ToMigrate int `json:"to_migrate"`
+	UnderWay  int `json:"under_way"`
+	Done      int `json:"done"`
+	Blocked   int `json:"blocked"`
+	Held      int `json:"held"`
+	// Switches is how many dns.switch (or dns.restore) steps there are.
+	Switches int `json:"switches"`
+}
+
+// BucketPlan is one bucket's part of a plan.
+type BucketPlan struct {
+	Address string   `json:"address"`
+	Bucket  string   `json:"bucket"`
+	Region  string   `json:"region,omitempty"`
+	CNAMEs  []string `json:"cnames"`
+	// Standing is the bucket as a whole, Stage the first stage not done ("" when
+	// all are).
+	Standing Standing `json:"standing"`
+	Stage    Kind     `json:"stage,omitempty"`
+	// Fingerprint is a digest of the facts of rule 3.
+	Fingerprint string    `json:"fingerprint"`
+	Steps       []Step    `json:"steps"`
+	Findings    []Finding `json:"findings,omitempty"`
+	// Expect is how long all steps should take from now, at least; seconds.
+	Expect Seconds `json:"expect,omitempty"`
+	// Mixed is how long some visitors reach S3 and some CloudFront after the
+	// switch; seconds.
+	Mixed Seconds `json:"mixed,omitempty"`
+}
+
+// Seconds is a duration that JSON shows as a whole number of seconds.
+type Seconds int64
+
+// Duration is s as a time.Duration.
+func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Second }
+
+// Action is the sign of a step.
+type Action string
+
+// The actions: + ~ - ? and … on the screen.
+const (
+	Create Action = "create"
+	Change Action = "change"
+	Remove Action = "remove"
+	Check  Action = "check"
+	Wait   Action = "wait"
+)
+
+// Step is one stage that is not done.
+type Step struct {
+	Kind   Kind   `json:"kind"`
+	Action Action `json:"action"`
+	Needs  []Kind `json:"needs,omitempty"`
+	// Status is todo or waiting at the time of the plan.
+	Status  Status        `json:"status"`
+	Why     string        `json:"why"`
+	Changes []ValueChange `json:"changes,omitempty"`
+	// Undo is the way back, a sentence; "" when there is nothing to undo.
+	Undo string `json:"undo,omitempty"`
+	// Expect is how long it should take; seconds.
+	Expect Seconds `json:"expect,omitempty"`
+}
+
+// ValueChange is one value before and after; "" is absent. After may hold
+// "(known after KIND)".
+type ValueChange struct {
+	Path   string `json:"path"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// Severity of a finding. An error blocks the bucket.
+type Severity string
+
+// The severities.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+	Note    Severity = "note"
+)
+
+// Finding is something a reader of the plan should know.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	// Code is stable, such as "bucket-not-public".
+	Code    string `json:"code"`
+	Summary string `json:"summary"`
+	// Detail says why and what to type instead.
+	Detail string `json:"detail"`
+}
+
+// EventStatus is what happened to a step or a bucket.
+type EventStatus string
+
+// The event statuses of a step, then of a bucket as a whole.
+const (
+	EventStarted EventStatus = "started" // the act begins
+	EventWaiting EventStatus = "waiting" // Why says for what; sent when Why changes
+	EventDone    EventStatus = "done"
+	EventFailed  EventStatus = "failed"
+	EventNote    EventStatus = "note" // something to know that changes nothing
+)
+
+// Event is one thing that happened during an apply. Kind is "" for events
+// about the whole bucket.
+type Event struct {
+	Time    time.Time     `json:"time"`
+	Address string        `json:"address"`
+	Kind    Kind          `json:"kind,omitempty"`
+	Status  EventStatus   `json:"status"`
+	Why     string        `json:"why,omitempty"`
+	Changes []ValueChange `json:"changes,omitempty"`
+	// Until is when a wait should be over, if that is known.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// Outcome is how a run ended for one bucket.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeFinished    Outcome = "finished" // all stages done by this run
+	OutcomeNothing     Outcome = "nothing"  // there was nothing to do
+	OutcomeStopped     Outcome = "stopped"  // -until or -target asked for no more
+	OutcomeWaiting     Outcome = "waiting"  // unfinished, for time or somebody
+	OutcomeHeld        Outcome = "held"
+	OutcomeBlocked     Outcome = "blocked" // an error finding: not started
+	OutcomeFailed      Outcome = "failed"
+	OutcomeStale       Outcome = "stale"       // the world differs from what was approved
+	OutcomeSkipped     Outcome = "not started" // max_failures
+	OutcomeRolled      Outcome = "rolled back" // by a rollback plan: finished
+	OutcomeInterrupted Outcome = "interrupted"
+)
+
+// Result is one bucket's end of a run.
+type Result struct {
+	Address string  `json:"address"`
+	Outcome Outcome `json:"outcome"`
+	// Stage is the first stage not done, "" when all are.
+	Stage Kind `json:"stage,omitempty"`
+	// Switched: this run pointed the names at the distribution (or back).
+	Switched bool   `json:"switched,omitempty"`
+	Why      string `json:"why,omitempty"`
+	// Hint says what to do about Why.
+	Hint string `json:"hint,omitempty"`
+	// Until is when a wait should be over, if that is known.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// Report is the end of a run: a result a bucket, in the plan's order.
+type Report struct {
+	FormatVersion string    `json:"format_version"`
+	Goal          Goal      `json:"goal"`
+	Started       time.Time `json:"started"`
+	Ended         time.Time `json:"ended"`
+	Results       []Result  `json:"results"`
+}
+
+// StatusReport is what `status` shows.
+type StatusReport struct {
+	FormatVersion string         `json:"format_version"`
+	Buckets       []BucketStatus `json:"buckets"`
+}
+
+// BucketStatus is where one bucket stands, and what the world answers.
+type BucketStatus struct {
+	Address      string       `json:"address"`
+	Standing     Standing     `json:"standing"`
+	Stage        Kind         `json:"stage,omitempty"`
+	Why          string       `json:"why,omitempty"`
+	Distribution string       `json:"distribution,omitempty"` // its domain
+	Names        []NameStatus `json:"names"`
+	Findings     []Finding    `json:"findings,omitempty"`
+}
+
+// NameStatus is one name as its servers and resolvers answer it.
+type NameStatus struct {
+	Name string `json:"name"`
+	// Record is what the provider has.
+	Record string `json:"record"`
+	// Serves is who a visitor reaches by the provider's record: "S3",
+	// "CloudFront", "nobody" or "somewhere else".
+	Serves        string       `json:"serves"`
+	Authoritative []ServerSays `json:"authoritative,omitempty"`
+	Resolvers     []ServerSays `json:"resolvers,omitempty"`
+}
+
+// ServerSays is one server's answer, as a sentence's object.
+type ServerSays struct {
+	Server string `json:"server"`
+	// Answer is "CNAME target 60s", "A 192.0.2.1 60s, …", or why there is none.
+	Answer string `json:"answer"`
+	// Serves as in NameStatus; "unknown" without an answer.
+	Serves string `json:"serves"`
+}
+
+// Options choose what a plan covers.
+type Options struct {
+	Goal Goal
+	// Targets and Excludes are addresses, "*" allowed; empty means all, none.
+	Targets, Excludes []string
+	// Until is the last stage (in the table's order) that is planned.
+	Until Kind
+	// Retry are the addresses whose hold is lifted.
+	Retry []string
+	// Parallelism is how many buckets are looked at or changed at the same time;
+	// 0 means the configuration's.
+	Parallelism int
+}
+
+// Executor applies a plan.
+type Executor struct {
+	World  providers.World
+	Config *config.Config
+	// Options must be those that the plan was made with.
+	Options Options
+	// NoWait ends a bucket as unfinished at its first wait. WaitTimeout bounds
+	// all waits of the run; 0 means an hour.
+	NoWait      bool
+	WaitTimeout time.Duration
+	// Events receives every event, one at a time, in the order of time.
+	Events func(Event)
+}

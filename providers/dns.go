@@ -1,0 +1,108 @@
+package providers
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DNS is one DNS provider with the zones it was given.
+type DNS interface {
+	Features() Features
+	// Look reads what stands at name, from the provider's API, not from name
+	// servers. Answered from one listing of the zone where that is cheaper.
+	// ErrNotFound: the provider has no public zone that holds the name.
+	// ErrDenied, ErrCredentials.
+	Look(ctx context.Context, name string) (RecordSet, error)
+	// Replace makes want the only address records (CNAME, A, AAAA, alias) at name
+	// if have is what stands there, else ErrConflict. Other types at the name are
+	// never compared, written or removed. have and want may be empty: create,
+	// remove. Without Features.Swap the comparison is a read just before the
+	// write. It returns when the provider says that its name servers have it.
+	// One caller's conflict never fails another's change (design, rule 6).
+	Replace(ctx context.Context, name string, have, want []Record) error
+	// Ensure creates an ordinary CNAME, such as a certificate's validation record.
+	// It is done when the very record stands there; ErrConflict when another
+	// record does. It never changes or removes one.
+	Ensure(ctx context.Context, r Record, name string) error
+}
+
+// Features are what a provider can do, as data: a plan prints them and refuses
+// by them.
+type Features struct {
+	// Provider is the type's label, such as "route53".
+	Provider string
+	// Alias: the provider can point an apex at another name (alias records).
+	Alias bool
+	// Swap: Replace compares and writes atomically.
+	Swap bool
+	// MinTTL is the smallest TTL that the provider keeps; 0 means none.
+	MinTTL time.Duration
+	// Unsafe is the sentence why this provider must not switch a record, or "".
+	Unsafe string
+}
+
+// RecordSet is all that stands at one name.
+type RecordSet struct {
+	Name string
+	Zone string
+	// Records are the address records: CNAME, A, AAAA and aliases, sorted.
+	Records []Record
+	// Other are the other types at the name, such as MX, sorted.
+	Other []string
+	// Routing is the sentence why the set cannot be changed as a whole (a
+	// weighted or latency set, say), or "".
+	Routing string
+}
+
+// Record is one address record.
+type Record struct {
+	// Type is CNAME, A or AAAA; an alias record has the type that it answers.
+	Type string
+	// Value is the target name or the address.
+	Value string
+	// Alias is true when the provider answers with the addresses of Value.
+	Alias bool
+	// AliasZone is the hosted zone of an alias' target (Route 53), or "".
+	AliasZone string
+	// EvaluateHealth is an alias' EvaluateTargetHealth (Route 53).
+	EvaluateHealth bool
+	// Proxied records are answered by the provider's own proxy.
+	Proxied bool
+	// TTL is 0 for alias and proxied records, which have none of their own.
+	TTL time.Duration
+}
+
+// String is the record as plans print it: "CNAME target 60s",
+// "A alias target".
+func (r Record) String() string {
+	var b strings.Builder
+	b.WriteString(r.Type)
+	if r.Alias {
+		b.WriteString(" alias")
+	}
+	b.WriteString(" " + r.Value)
+	if r.Proxied {
+		b.WriteString(" proxied")
+	}
+	if !r.Alias && !r.Proxied {
+		b.WriteString(" " + r.TTL.String())
+	}
+	return b.String()
+}
+
+// SortRecords puts records into the order in which they are compared and
+// printed.
+func SortRecords(rs []Record) {
+	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// SameRecords says whether two lists are the same records, TTLs included, in
+// any order.
+func SameRecords(a, b []Record) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	SortRecords(a)
+	SortRecords(b)
+	return slices.Equal(a, b)
+}
