@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ type Record struct {
 	TTL time.Duration
 }
 
-// String is the record as plans print it: "CNAME target 60s",
+// String is the record as plans print it: "CNAME target TTL 60s",
 // "A alias target".
 func (r Record) String() string {
 	var b strings.Builder
@@ -87,7 +88,7 @@ func (r Record) String() string {
 		b.WriteString(" proxied")
 	}
 	if !r.Alias && !r.Proxied {
-		b.WriteString(" " + r.TTL.String())
+		fmt.Fprintf(&b, " TTL %ds", int64(r.TTL/time.Second))
 	}
 	return b.String()
 }
