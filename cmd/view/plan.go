@@ -1,0 +1,243 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// doneShown is how many done buckets a plan lists by a line each; more are
+// only counted.
+const doneShown = 10
+
+// The columns of a bucket's block.
+const (
+	stepColumn   = 28 // where a step's sentence starts
+	changeIndent = 8
+	pathWidth    = 20
+)
+
+// Plan is a plan as people read it: a block a bucket and the counts as the
+// last line. The same plan gives the same text.
+func Plan(p planner.Plan, s Style) string {
+	var b strings.Builder
+	s.legend(&b, p)
+	done := 0
+	for _, bp := range p.Buckets {
+		if bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0 {
+			done++
+		}
+	}
+	listed := false
+	for _, bp := range p.Buckets {
+		if bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0 {
+			if done <= doneShown {
+				s.doneLine(&b, p.Goal, bp)
+				listed = true
+			}
+			continue
+		}
+		if listed {
+			b.WriteByte('\n')
+			listed = false
+		}
+		s.block(&b, p.Goal, bp)
+		b.WriteByte('\n')
+	}
+	if listed {
+		b.WriteByte('\n')
+	}
+	if done > doneShown {
+		fmt.Fprintf(&b, "%d buckets are done and not shown.\n\n", done)
+	}
+	b.WriteString(s.paint(bold, Summary(p)) + "\n")
+	return b.String()
+}
+
+// Summary is the last line of a plan.
+func Summary(p planner.Plan) string {
+	n := p.Summary
+	todo := "to migrate"
+	if p.Goal == planner.Rollback {
+		todo = "to roll back"
+	}
+	line := fmt.Sprintf("Plan: %d %s, %d under way, %d done, %d blocked", n.ToMigrate, todo, n.UnderWay, n.Done, n.Blocked)
+	if n.Held > 0 {
+		line += fmt.Sprintf(", %d held", n.Held)
+	}
+	return line + "."
+}
+
+// Undone is how many buckets of p have something left that a run could do or
+// wait for; blocked ones count, held ones do not.
+func Undone(p planner.Plan) int {
+	return p.Summary.ToMigrate + p.Summary.UnderWay + p.Summary.Blocked
+}
+
+func (s Style) legend(b *strings.Builder, p planner.Plan) {
+	used := map[planner.Action]bool{}
+	for _, bp := range p.Buckets {
+		for _, step := range bp.Steps {
+			used[step.Action] = true
+		}
+	}
+	if len(used) == 0 {
+		return
+	}
+	b.WriteString("What edgeward would do, in this order for each bucket:\n")
+	for _, l := range []struct {
+		action planner.Action
+		word   string
+	}{
+		{planner.Create, "create"}, {planner.Change, "change"}, {planner.Remove, "remove"},
+		{planner.Check, "check"}, {planner.Wait, "wait"},
+	} {
+		if used[l.action] {
+			fmt.Fprintf(b, "  %s %s\n", s.sign(l.action), l.word)
+		}
+	}
+	b.WriteByte('\n')
+}
+
+func (s Style) sign(a planner.Action) string {
+	switch a {
+	case planner.Create:
+		return s.paint(green, "+")
+	case planner.Change:
+		return s.paint(yellow, "~")
+	case planner.Remove:
+		return s.paint(red, "-")
+	case planner.Check:
+		return s.paint(cyan, "?")
+	case planner.Wait:
+		return s.paint(dim, "…")
+	}
+	return " "
+}
+
+func (s Style) doneLine(b *strings.Builder, g planner.Goal, bp planner.BucketPlan) {
+	what := "done"
+	if g == planner.Rollback {
+		what = "nothing to roll back"
+	}
+	fmt.Fprintf(b, "%s  %s: %s\n", s.paint(bold, bp.Address), what, strings.Join(bp.CNAMEs, ", "))
+}
+
+func (s Style) block(b *strings.Builder, g planner.Goal, bp planner.BucketPlan) {
+	head := strings.Join(bp.CNAMEs, ", ")
+	if len(bp.CNAMEs) != 1 || bp.CNAMEs[0] != bp.Bucket {
+		head = "bucket " + bp.Bucket + ": " + head
+	}
+	if bp.Region != "" {
+		head += " (" + bp.Region + ")"
+	}
+	if bp.Standing == planner.StandBlocked || bp.Standing == planner.StandHeld {
+		head += ", " + s.paint(red, string(bp.Standing))
+	}
+	fmt.Fprintf(b, "%s   %s\n\n", s.paint(bold, bp.Address), head)
+	for _, step := range bp.Steps {
+		s.step(b, step)
+	}
+	if len(bp.Steps) > 0 && len(bp.Findings) > 0 {
+		b.WriteByte('\n')
+	}
+	s.findings(b, bp.Findings)
+	if tail := s.outlook(g, bp); tail != "" {
+		b.WriteByte('\n')
+		b.WriteString(tail)
+	}
+}
+
+func (s Style) step(b *strings.Builder, step planner.Step) {
+	first := "  " + s.sign(step.Action) + " " + pad(string(step.Kind), stepColumn-6) + "  "
+	why := step.Why
+	if step.Action == planner.Wait && step.Expect > 0 {
+		why += "; about " + Duration(step.Expect.Duration())
+	}
+	s.hang(b, first, stepColumn, why)
+	for _, c := range step.Changes {
+		s.change(b, step, c)
+	}
+}
+
+// change prints one value: a line when it fits, else before and after on
+// lines of their own, so that the two can be compared column by column.
+func (s Style) change(b *strings.Builder, step planner.Step, c planner.ValueChange) {
+	indent := strings.Repeat(" ", changeIndent)
+	values := valueWords(c)
+	if c.Before == "" || c.After == "" {
+		s.hang(b, indent+pad(c.Path, pathWidth), changeIndent+max(pathWidth, utf8.RuneCountInString(c.Path)+1), " "+values)
+		return
+	}
+	line := indent + pad(c.Path, pathWidth) + " " + values
+	if utf8.RuneCountInString(line) <= s.width() {
+		b.WriteString(line + "\n")
+		return
+	}
+	deeper := indent
+	if !strings.Contains(step.Why, c.Path) {
+		b.WriteString(indent + c.Path + "\n")
+		deeper += "  "
+	}
+	b.WriteString(deeper + c.Before + "\n" + deeper + "→ " + c.After + "\n")
+}
+
+func valueWords(c planner.ValueChange) string {
+	switch {
+	case c.Before == "" && c.After == "":
+		return "(none)"
+	case c.Before == "":
+		return c.After
+	case c.After == "":
+		return c.Before + " → (removed)"
+	}
+	return c.Before + " → " + c.After
+}
+
+func (s Style) findings(b *strings.Builder, findings []planner.Finding) {
+	for _, f := range findings {
+		color := dim
+		switch f.Severity {
+		case planner.Error:
+			color = red
+		case planner.Warning:
+			color = yellow
+		}
+		word := string(f.Severity) + ": "
+		s.hang(b, "  "+s.paint(color, word), 2+len(word), f.Summary)
+		if f.Detail != "" {
+			s.hang(b, strings.Repeat(" ", 4), 4, f.Detail)
+		}
+	}
+}
+
+// outlook says how long the bucket should take and how to go back.
+func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
+	var b strings.Builder
+	if bp.Expect > 0 {
+		text := "Takes about " + Duration(bp.Expect.Duration()) + "."
+		from, to := "S3", "CloudFront"
+		if g == planner.Rollback {
+			from, to = to, from
+		}
+		if bp.Mixed > 0 {
+			text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s.", Duration(bp.Mixed.Duration()), from, to)
+		}
+		s.hang(&b, "  ", 2, text)
+	}
+	if g == planner.Rollback || len(bp.Steps) == 0 {
+		return b.String()
+	}
+	for _, step := range bp.Steps {
+		if step.Kind != planner.DNSSwitch {
+			continue
+		}
+		b.WriteString("  Way back: edgeward rollback " + Quote(bp.Address) + "\n")
+		if step.Undo != "" {
+			s.hang(&b, "            ", 12, step.Undo)
+		}
+	}
+	return b.String()
+}

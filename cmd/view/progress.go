@@ -1,0 +1,143 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// How often progress speaks: one line a waiting step in waitEvery, one line
+// of counts in countEvery.
+const (
+	waitEvery  = 30 * time.Second
+	countEvery = time.Minute
+)
+
+// Progress turns the events of an apply into lines. It is not safe for use by
+// several goroutines at once.
+type Progress struct {
+	style   Style
+	total   int
+	buckets map[string]*bucketProgress
+	waits   map[string]time.Time // the last line of a waiting step
+	counted time.Time
+}
+
+type bucketProgress struct {
+	left    int
+	waiting map[planner.Kind]bool
+	ended   bool
+	failed  bool
+}
+
+// NewProgress begins the progress of p. Buckets with no steps are not counted.
+func NewProgress(p planner.Plan, s Style) *Progress {
+	pr := &Progress{style: s, buckets: map[string]*bucketProgress{}, waits: map[string]time.Time{}}
+	for _, bp := range p.Buckets {
+		if len(bp.Steps) > 0 && bp.Standing != planner.StandBlocked && bp.Standing != planner.StandHeld {
+			pr.buckets[bp.Address] = &bucketProgress{left: len(bp.Steps), waiting: map[planner.Kind]bool{}}
+			pr.total++
+		}
+	}
+	return pr
+}
+
+// Event is the text that e adds to the progress, "" when it adds none.
+func (p *Progress) Event(e planner.Event) string {
+	if p.counted.IsZero() {
+		p.counted = e.Time
+	}
+	p.count(e)
+	var b strings.Builder
+	if p.speaks(e) {
+		p.line(&b, e)
+	}
+	if e.Time.Sub(p.counted) >= countEvery {
+		p.counted = e.Time
+		b.WriteString(p.Counts(e.Time))
+	}
+	return b.String()
+}
+
+func (p *Progress) count(e planner.Event) {
+	b := p.buckets[e.Address]
+	if b == nil {
+		return
+	}
+	switch e.Status {
+	case planner.EventWaiting:
+		b.waiting[e.Kind] = true
+	case planner.EventDone, planner.EventFailed:
+		delete(b.waiting, e.Kind)
+		if e.Status == planner.EventFailed {
+			b.failed = true
+		} else if b.left--; e.Kind == "" || b.left == 0 {
+			b.ended = true
+		}
+	}
+}
+
+func (p *Progress) speaks(e planner.Event) bool {
+	if e.Status != planner.EventWaiting {
+		return true
+	}
+	key := e.Address + " " + string(e.Kind)
+	if last, ok := p.waits[key]; ok && e.Time.Sub(last) < waitEvery {
+		return false
+	}
+	p.waits[key] = e.Time
+	return true
+}
+
+func (p *Progress) line(b *strings.Builder, e planner.Event) {
+	subject := p.style.paint(bold, e.Address)
+	if e.Kind != "" {
+		subject += " " + string(e.Kind)
+	}
+	color := ""
+	switch e.Status {
+	case planner.EventDone:
+		color = green
+	case planner.EventFailed:
+		color = red
+	case planner.EventWaiting, planner.EventNote:
+		color = dim
+	}
+	word := string(e.Status)
+	if color != "" {
+		word = p.style.paint(color, word)
+	}
+	fmt.Fprintf(b, "%s %s: %s", clockTime(e.Time), subject, word)
+	if e.Why != "" {
+		b.WriteString(", " + e.Why)
+	}
+	if e.Until != nil {
+		b.WriteString(", until " + clockTime(*e.Until))
+	}
+	b.WriteByte('\n')
+}
+
+// Counts is the line that says how far the run is at the time now.
+func (p *Progress) Counts(now time.Time) string {
+	done, waiting, failed := 0, 0, 0
+	for _, b := range p.buckets {
+		switch {
+		case b.failed:
+			failed++
+		case b.ended:
+			done++
+		case len(b.waiting) > 0:
+			waiting++
+		}
+	}
+	line := fmt.Sprintf("%s %d of %d done, %d waiting", clockTime(now), done, p.total, waiting)
+	if failed > 0 {
+		line += fmt.Sprintf(", %d failed", failed)
+	}
+	return line + "\n"
+}
+
+// clockTime is a time of the day where the time came from.
+func clockTime(t time.Time) string { return t.Format("15:04:05") }

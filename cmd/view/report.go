@@ -1,0 +1,167 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// outcomeOrder is the order in which a report counts the outcomes.
+func outcomeOrder() []planner.Outcome {
+	return []planner.Outcome{
+		planner.OutcomeFinished, planner.OutcomeRolled, planner.OutcomeNothing, planner.OutcomeStopped,
+		planner.OutcomeWaiting, planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed,
+		planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeInterrupted,
+	}
+}
+
+// outcomeWord is an outcome as the last line counts it.
+func outcomeWord(o planner.Outcome) string {
+	switch o {
+	case planner.OutcomeNothing:
+		return "had nothing to do"
+	case planner.OutcomeStopped:
+		return "stopped where asked"
+	}
+	return string(o)
+}
+
+// Commands are the commands that a report may tell the reader to type; each
+// is whole, with the flags of the run that is reported.
+type Commands struct {
+	// GoOn resumes the run.
+	GoOn string
+	// Retry is the command without its addresses: they are appended as
+	// -retry=ADDR.
+	Retry string
+}
+
+// Report is the end of a run as people read it: what is left of each bucket
+// that is not finished, the counts, and the command to go on.
+func Report(r planner.Report, c Commands, s Style) string {
+	var b strings.Builder
+	counts := map[planner.Outcome]int{}
+	for _, res := range r.Results {
+		counts[res.Outcome]++
+		s.result(&b, res, r.Ended)
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	var parts []string
+	for _, o := range outcomeOrder() {
+		if n := counts[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeWord(o)))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"no buckets"}
+	}
+	took := ""
+	if d := r.Ended.Sub(r.Started); d > 0 {
+		took = " in " + Duration(d)
+	}
+	b.WriteString(s.paint(bold, title(r.Goal)+": "+strings.Join(parts, ", ")+took+".") + "\n")
+	b.WriteString(goOn(r, c))
+	return b.String()
+}
+
+func title(g planner.Goal) string {
+	if g == planner.Rollback {
+		return "Rollback"
+	}
+	return "Apply"
+}
+
+// settled outcomes need no line of their own.
+func settled(o planner.Outcome) bool {
+	switch o {
+	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled:
+		return true
+	}
+	return false
+}
+
+func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
+	if settled(res.Outcome) {
+		return
+	}
+	color := yellow
+	switch res.Outcome {
+	case planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeBlocked:
+		color = red
+	}
+	text := ""
+	if res.Stage != "" {
+		text = "at " + string(res.Stage)
+	}
+	if res.Why != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += res.Why
+	}
+	if res.Until != nil {
+		text += ", until " + day(*res.Until, now)
+	}
+	head := res.Address + ": " + string(res.Outcome)
+	if text != "" {
+		head += ", "
+	}
+	lines := wrap(head+text, s.width())
+	lines[0] = strings.Replace(lines[0], string(res.Outcome), s.paint(color, string(res.Outcome)), 1)
+	b.WriteString(lines[0] + "\n")
+	for _, l := range lines[1:] {
+		b.WriteString("  " + l + "\n")
+	}
+	if res.Hint != "" {
+		s.hang(b, "  hint: ", 8, res.Hint)
+	}
+}
+
+// day is t with its date when that is not the one of now.
+func day(t, now time.Time) string {
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+func goOn(r planner.Report, c Commands) string {
+	var held, again []string
+	var until *time.Time
+	waits := false
+	for _, res := range r.Results {
+		switch res.Outcome {
+		case planner.OutcomeHeld:
+			held = append(held, res.Address)
+		case planner.OutcomeWaiting, planner.OutcomeInterrupted, planner.OutcomeFailed,
+			planner.OutcomeStale, planner.OutcomeBlocked, planner.OutcomeSkipped:
+			again = append(again, res.Address)
+		}
+		if res.Outcome == planner.OutcomeWaiting {
+			waits = true
+			if res.Until != nil && (until == nil || res.Until.Before(*until)) {
+				until = res.Until
+			}
+		}
+	}
+	var b strings.Builder
+	if len(again) > 0 {
+		when := ""
+		if waits && until != nil {
+			when = ", from " + day(*until, r.Ended)
+		}
+		fmt.Fprintf(&b, "To go on%s: %s\n", when, c.GoOn)
+	}
+	if len(held) > 0 {
+		command := c.Retry
+		for _, a := range held {
+			command += " " + Quote("-retry="+a)
+		}
+		fmt.Fprintf(&b, "To try the held again: %s\n", command)
+	}
+	return b.String()
+}

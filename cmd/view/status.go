@@ -1,0 +1,92 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// Status is a status report as people read it: a line a bucket, then what
+// each name's servers answer, then the counts.
+func Status(r planner.StatusReport, s Style) string {
+	var b strings.Builder
+	width := 0
+	for _, bs := range r.Buckets {
+		width = max(width, utf8.RuneCountInString(bs.Address))
+	}
+	width = min(width, 40)
+	counts := map[planner.Standing]int{}
+	for _, bs := range r.Buckets {
+		counts[bs.Standing]++
+		s.statusLine(&b, bs, width)
+	}
+	for _, bs := range r.Buckets {
+		s.bucketNames(&b, bs)
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	line := fmt.Sprintf("Status: %d to migrate, %d under way, %d done, %d blocked", counts[planner.StandNew],
+		counts[planner.StandUnderWay], counts[planner.StandDone], counts[planner.StandBlocked])
+	if n := counts[planner.StandHeld]; n > 0 {
+		line += fmt.Sprintf(", %d held", n)
+	}
+	b.WriteString(s.paint(bold, line+".") + "\n")
+	return b.String()
+}
+
+// statusLine is one row: address, standing, and behind it the stage and why.
+func (s Style) statusLine(b *strings.Builder, bs planner.BucketStatus, width int) {
+	color := yellow
+	switch bs.Standing {
+	case planner.StandDone:
+		color = green
+	case planner.StandBlocked, planner.StandHeld:
+		color = red
+	}
+	const standing = 12
+	first := s.paint(bold, pad(bs.Address, width)) + "  " + s.paint(color, pad(string(bs.Standing), standing))
+	text := string(bs.Stage)
+	if bs.Why != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += bs.Why
+	}
+	s.hang(b, first, max(width, utf8.RuneCountInString(bs.Address))+2+standing, text)
+}
+
+func (s Style) bucketNames(b *strings.Builder, bs planner.BucketStatus) {
+	if len(bs.Names) == 0 && len(bs.Findings) == 0 {
+		return
+	}
+	b.WriteByte('\n')
+	head := s.paint(bold, bs.Address)
+	if bs.Distribution != "" {
+		head += "   distribution " + bs.Distribution
+	}
+	b.WriteString(head + "\n")
+	for _, n := range bs.Names {
+		record := n.Record
+		if record == "" {
+			record = "no record"
+		}
+		fmt.Fprintf(b, "  %s is served by %s\n", n.Name, n.Serves)
+		s.hang(b, "    provider        ", 20, record)
+		s.servers(b, "authoritative", n.Authoritative)
+		s.servers(b, "resolver", n.Resolvers)
+	}
+	s.findings(b, bs.Findings)
+}
+
+func (s Style) servers(b *strings.Builder, role string, says []planner.ServerSays) {
+	for _, a := range says {
+		serves := ""
+		if a.Serves != "" && a.Serves != "unknown" {
+			serves = " → " + a.Serves
+		}
+		s.hang(b, "    "+pad(role, 14)+"  ", 20, a.Server+": "+a.Answer+serves)
+	}
+}

@@ -1,0 +1,91 @@
+// Package view turns the planner's values into what people and programs read:
+// text, JSON lines and the live screen of the demo. Its functions take values
+// and return text; they know no clock, no file and no terminal but the Style
+// they are given.
+package view
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// DefaultWidth is the width of text that does not go to a terminal.
+const DefaultWidth = 80
+
+// Style is how text is to look. The zero value is plain text of DefaultWidth.
+type Style struct {
+	// Color allows ANSI colours; never set it for output that is not a terminal.
+	Color bool
+	// Width is the number of columns; 0 means DefaultWidth.
+	Width int
+}
+
+// The ANSI colours in use [ECMA-48, SGR].
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func (s Style) paint(code, text string) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s Style) width() int {
+	if s.Width <= 0 {
+		return DefaultWidth
+	}
+	return max(s.Width, 40)
+}
+
+// wrap breaks text into lines of at most width columns. A word that is longer
+// than a line stays whole, so that names and commands can be copied.
+func wrap(text string, width int) []string {
+	var lines []string
+	for _, paragraph := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		line := ""
+		for _, word := range strings.Fields(paragraph) {
+			if line == "" {
+				line = word
+				continue
+			}
+			if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+				lines = append(lines, line)
+				line = word
+				continue
+			}
+			line += " " + word
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// hang writes text behind first, wrapped to the style's width; the further
+// lines are indented by as many columns as first has. plain is the number of
+// columns of first, which may hold colour codes.
+func (s Style) hang(b *strings.Builder, first string, plain int, text string) {
+	lines := wrap(text, max(s.width()-plain, 20))
+	for i, line := range lines {
+		if i == 0 {
+			b.WriteString(strings.TrimRight(first+line, " "))
+		} else {
+			b.WriteString(strings.Repeat(" ", plain) + line)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// pad fills text with spaces up to n columns.
+func pad(text string, n int) string {
+	if missing := n - utf8.RuneCountInString(text); missing > 0 {
+		return text + strings.Repeat(" ", missing)
+	}
+	return text
+}
