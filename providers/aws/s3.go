@@ -1,0 +1,297 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+// buckets is providers.Buckets over S3, with a client a region.
+type buckets struct {
+	c *Client
+
+	mu      sync.Mutex
+	clients map[string]*s3.Client
+	// regions are those that S3 told; a bucket never moves.
+	regions map[string]string
+}
+
+func newBuckets(c *Client) *buckets {
+	return &buckets{c: c, clients: map[string]*s3.Client{}, regions: map[string]string{}}
+}
+
+// client is S3 in one region, "" for the configuration's own.
+func (b *buckets) client(ctx context.Context, region string) (*s3.Client, error) {
+	cfg, err := b.c.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if region == "" {
+		region = cfg.Region
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if have := b.clients[region]; have != nil {
+		return have, nil
+	}
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.Region = region
+		// An endpoint of one's own has no name for every bucket.
+		o.UsePathStyle = o.BaseEndpoint != nil
+		o.APIOptions = append(o.APIOptions, b.c.limits.of(b.c.limits.s3))
+	})
+	b.clients[region] = client
+	return client, nil
+}
+
+// in is the client for a bucket, and its region.
+func (b *buckets) in(ctx context.Context, name, region string) (*s3.Client, string, error) {
+	if region == "" {
+		b.mu.Lock()
+		region = b.regions[name]
+		b.mu.Unlock()
+	}
+	if region == "" {
+		var err error
+		if region, err = b.region(ctx, name); err != nil {
+			return nil, "", err
+		}
+		b.mu.Lock()
+		b.regions[name] = region
+		b.mu.Unlock()
+	}
+	client, err := b.client(ctx, region)
+	return client, region, err
+}
+
+// region asks S3 where a bucket is. HeadBucket's answer names the region
+// whatever its status is [S3 API Reference: HeadBucket]; it has no body, so
+// when there is no region in it GetBucketLocation is asked, whose refusals say
+// why.
+func (b *buckets) region(ctx context.Context, name string) (string, error) {
+	op := fmt.Sprintf("find the region of bucket %q", name)
+	client, err := b.client(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	head, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name})
+	switch region := headerRegion(err); {
+	case err == nil && sdk.ToString(head.BucketRegion) != "":
+		return *head.BucketRegion, nil
+	case region != "":
+		return region, nil
+	case ctx.Err() != nil:
+		return "", b.c.fail(op, "", ctx.Err())
+	case classOf(err) == providers.ErrCredentials:
+		return "", b.c.fail(op, "", err)
+	}
+	out, err := client.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: &name})
+	if err != nil {
+		if region := headerRegion(err); region != "" {
+			return region, nil
+		}
+		return "", b.fail(op, "s3:GetBucketLocation", err)
+	}
+	switch out.LocationConstraint {
+	case "":
+		return "us-east-1", nil
+	case types.BucketLocationConstraintEu:
+		return "eu-west-1", nil
+	}
+	return string(out.LocationConstraint), nil
+}
+
+// headerRegion is x-amz-bucket-region of a refused request, or "".
+func headerRegion(err error) string {
+	var answer *smithyhttp.ResponseError
+	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil {
+		return ""
+	}
+	return answer.Response.Header.Get("X-Amz-Bucket-Region")
+}
+
+// Bucket implements providers.Buckets.
+func (b *buckets) Bucket(ctx context.Context, name, region string) (providers.Bucket, error) {
+	client, region, err := b.in(ctx, name, region)
+	if err != nil {
+		return providers.Bucket{}, err
+	}
+	out := providers.Bucket{Name: name, Region: region, ACLsEnabled: true}
+	reads := b.reads(client, &out)
+	errs := make([]error, len(reads))
+	var asked sync.WaitGroup
+	for i, r := range reads {
+		asked.Go(func() { errs[i] = b.ask(ctx, r, name, region) })
+	}
+	asked.Wait()
+	for _, err := range errs { // the first in this order, so that a plan says the same each time
+		if err != nil {
+			return providers.Bucket{}, err
+		}
+	}
+	return out, nil
+}
+
+func (b *buckets) ask(ctx context.Context, r read, name, region string) error {
+	err := r.do(ctx)
+	if err == nil || r.none != "" && code(err) == r.none {
+		return nil
+	}
+	if at := headerRegion(err); at != "" && at != region {
+		return b.elsewhere(name, region, at, err)
+	}
+	return b.fail(fmt.Sprintf("read the %s of bucket %q", r.what, name), r.action, err)
+}
+
+// read is one question about a bucket. none is the code that S3 gives when
+// there is nothing of the kind: an answer, not an error.
+type read struct {
+	what, action, none string
+	do                 func(context.Context) error
+}
+
+func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
+	name := &out.Name
+	return []read{
+		{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
+			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
+			if err == nil {
+				out.Website = website(got)
+			}
+			return err
+		}},
+		{"policy", "s3:GetBucketPolicy", "NoSuchBucketPolicy", func(ctx context.Context) error {
+			got, err := client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
+			if err == nil {
+				out.Policy = sdk.ToString(got.Policy)
+			}
+			return err
+		}},
+		{"policy status", "s3:GetBucketPolicyStatus", "NoSuchBucketPolicy", func(ctx context.Context) error {
+			got, err := client.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: name})
+			if err == nil && got.PolicyStatus != nil {
+				out.PolicyPublic = sdk.ToBool(got.PolicyStatus.IsPublic)
+			}
+			return err
+		}},
+		{"public access block", "s3:GetBucketPublicAccessBlock", "NoSuchPublicAccessBlockConfiguration", func(ctx context.Context) error {
+			got, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
+			if err == nil && got.PublicAccessBlockConfiguration != nil {
+				out.Block = block(*got.PublicAccessBlockConfiguration)
+			}
+			return err
+		}},
+		{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
+			got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: name})
+			if err == nil {
+				out.CORS = len(got.CORSRules) > 0
+			}
+			return err
+		}},
+		{"object ownership", "s3:GetBucketOwnershipControls", "OwnershipControlsNotFoundError", func(ctx context.Context) error {
+			got, err := client.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})
+			if err == nil {
+				out.ACLsEnabled = aclsEnabled(got.OwnershipControls)
+			}
+			return err
+		}},
+		{"requester-pays setting", "s3:GetBucketRequestPayment", "", func(ctx context.Context) error {
+			got, err := client.GetBucketRequestPayment(ctx, &s3.GetBucketRequestPaymentInput{Bucket: name})
+			if err == nil {
+				out.RequesterPays = got.Payer == types.PayerRequester
+			}
+			return err
+		}},
+	}
+}
+
+func website(got *s3.GetBucketWebsiteOutput) *providers.Website {
+	w := &providers.Website{RoutingRules: len(got.RoutingRules)}
+	if got.IndexDocument != nil {
+		w.IndexDocument = sdk.ToString(got.IndexDocument.Suffix)
+	}
+	if got.ErrorDocument != nil {
+		w.ErrorDocument = sdk.ToString(got.ErrorDocument.Key)
+	}
+	if got.RedirectAllRequestsTo != nil {
+		w.RedirectAllTo = sdk.ToString(got.RedirectAllRequestsTo.HostName)
+	}
+	return w
+}
+
+func block(p types.PublicAccessBlockConfiguration) providers.PublicAccessBlock {
+	return providers.PublicAccessBlock{
+		BlockPublicACLs:       sdk.ToBool(p.BlockPublicAcls),
+		IgnorePublicACLs:      sdk.ToBool(p.IgnorePublicAcls),
+		BlockPublicPolicy:     sdk.ToBool(p.BlockPublicPolicy),
+		RestrictPublicBuckets: sdk.ToBool(p.RestrictPublicBuckets),
+	}
+}
+
+func aclsEnabled(o *types.OwnershipControls) bool {
+	if o == nil {
+		return true
+	}
+	for _, rule := range o.Rules {
+		if rule.ObjectOwnership == types.ObjectOwnershipBucketOwnerEnforced {
+			return false
+		}
+	}
+	return true
+}
+
+// Objects implements providers.Buckets.
+func (b *buckets) Objects(ctx context.Context, name, region string, limit int) ([]providers.Object, error) {
+	client, region, err := b.in(ctx, name, region)
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		Bucket: &name, MaxKeys: sdk.Int32(int32(min(max(limit, 1), 1000))),
+	})
+	if err != nil {
+		if at := headerRegion(err); at != "" && at != region {
+			return nil, b.elsewhere(name, region, at, err)
+		}
+		return nil, b.fail(fmt.Sprintf("list the objects of bucket %q", name), "s3:ListBucket", err)
+	}
+	var objects []providers.Object
+	for _, o := range out.Contents {
+		objects = append(objects, providers.Object{
+			Key:          sdk.ToString(o.Key),
+			Size:         sdk.ToInt64(o.Size),
+			ETag:         strings.Trim(sdk.ToString(o.ETag), `"`),
+			StorageClass: string(o.StorageClass),
+			LastModified: sdk.ToTime(o.LastModified),
+		})
+	}
+	return objects[:min(len(objects), max(limit, 0))], nil
+}
+
+// elsewhere is the error of a bucket whose region was given wrongly.
+func (b *buckets) elsewhere(name, region, at string, cause error) error {
+	return &callError{
+		text:  fmt.Sprintf("read bucket %q: it is in %s, not in %s", name, at, region),
+		hint:  fmt.Sprintf("write region = %q in the bucket's block, or leave region out: then S3 is asked", at),
+		class: providers.ErrInvalid,
+		cause: cause,
+	}
+}
+
+func (b *buckets) fail(op, action string, err error) error {
+	err = b.c.fail(op, action, err)
+	var e *callError
+	if errors.As(err, &e) && e.class == providers.ErrDenied && !strings.HasPrefix(e.hint, "allow sts:") {
+		e.hint += "; if the bucket is another account's, name that account with `aws`"
+	}
+	return err
+}
