@@ -1,0 +1,78 @@
+// Package dns holds the DNS providers of edgeward: adapters of providers.DNS,
+// and the one table of their types. A further provider is one row of the table
+// and a test that runs providertest.DNS.
+package dns
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/time/rate"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Type is one row of the table: a type of dns_provider that users may write.
+type Type struct {
+	// Name is the label in the configuration, such as "route53".
+	Name string
+	// Settings are the attributes of its own, beside zones and nameservers.
+	Settings []Setting
+	// Features are what every provider of this type can do.
+	Features providers.Features
+	// New makes a provider; it does no I/O. An error says which setting is wrong.
+	New func(Options) (providers.DNS, error)
+}
+
+// Setting is one attribute of a dns_provider block.
+type Setting struct {
+	Name string
+	// List: the value is a list of strings.
+	List bool
+	// Account: the value is a reference to an aws block.
+	Account  bool
+	Required bool
+	// Doc is one line for the documentation.
+	Doc string
+}
+
+// Options are what a provider is made from.
+type Options struct {
+	// Zones are the zones of the dns_provider block, lower case without a
+	// trailing dot. No other zone of the account is read or changed.
+	Zones []string
+	// Settings are the type's own attributes: string, or []string for a list.
+	Settings map[string]any
+	// AWS gives the configuration of the account that the block refers to. It is
+	// called at the first request, and again after it failed.
+	AWS func(ctx context.Context) (aws.Config, error)
+	// Clock is all waiting; required.
+	Clock providers.Clock
+	// Limit is shared by every provider of one account; nil: a limiter of its own
+	// at the rate that the provider's API documents.
+	Limit *rate.Limiter
+}
+
+// Types is the table, sorted by name.
+func Types() []Type {
+	return []Type{{
+		Name: "route53",
+		Settings: []Setting{
+			{Name: "aws", Account: true, Doc: "the aws block of the account that holds the zones; default: the SDK's chain"},
+			{Name: "zone_ids", List: true, Doc: "hosted zone ids, needed where an account has two public zones of one name"},
+		},
+		Features: route53Features(),
+		New:      newRoute53,
+	}}
+}
+
+// clean is a DNS name as the ports have it: lower case, no trailing dot.
+func clean(name string) string {
+	return strings.TrimSuffix(strings.ToLower(name), ".")
+}
+
+// holds says whether name is zone itself or below it, by whole labels.
+func holds(zone, name string) bool {
+	return name == zone || strings.HasSuffix(name, "."+zone)
+}

@@ -1,0 +1,192 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+// attempts is how often one request is tried. The SDK tries 3 times, which a
+// batch of changes beside other users of the account's 5 requests a second
+// outlasts; PriorRequestNotComplete counts as throttling [aws/retry].
+const attempts = 10
+
+// client is the SDK's client, made at the first request.
+func (d *route53DNS) client(ctx context.Context) (*route53.Client, error) {
+	d.mu.Lock()
+	api := d.api
+	d.mu.Unlock()
+	if api != nil {
+		return api, nil
+	}
+	cfg, err := d.config(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &apiError{class: providers.ErrCredentials, cause: err, text: "load AWS configuration: " + err.Error()}
+	}
+	made := route53.NewFromConfig(cfg, d.tune)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.api == nil {
+		d.api = made
+	}
+	return d.api, nil
+}
+
+// tune sets region, retries, the limiter and the class of credential errors.
+func (d *route53DNS) tune(o *route53.Options) {
+	// Route 53 is one service for all regions; the SDK needs one to sign.
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	o.RetryMaxAttempts = attempts
+	o.Retryer = retry.NewAdaptiveMode(func(a *retry.AdaptiveModeOptions) {
+		a.StandardOptions = append(a.StandardOptions, func(s *retry.StandardOptions) {
+			s.MaxAttempts = attempts
+			// A quota of retries would end a long queue at a throttled API early.
+			s.RateLimiter = ratelimit.None
+		})
+	})
+	if o.Credentials != nil {
+		o.Credentials = classedCredentials{o.Credentials}
+	}
+	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
+		return s.Finalize.Insert(&limiter{limit: d.limit, clock: d.clock}, "Retry", middleware.After)
+	})
+}
+
+// limiter counts every attempt, retries too: it stands after "Retry".
+type limiter struct {
+	limit *rate.Limiter
+	clock providers.Clock
+}
+
+// ID implements middleware.FinalizeMiddleware.
+func (l *limiter) ID() string { return "EdgewardLimit" }
+
+// HandleFinalize waits for its turn. A turn whose wait is cut short is given
+// back.
+func (l *limiter) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	middleware.FinalizeOutput, middleware.Metadata, error) {
+	now := l.clock.Now()
+	turn := l.limit.ReserveN(now, 1)
+	if !turn.OK() {
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, errors.New("request limit is zero")
+	}
+	if err := l.clock.Sleep(ctx, turn.DelayFrom(now)); err != nil {
+		turn.CancelAt(l.clock.Now())
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+	}
+	return next.HandleFinalize(ctx, in)
+}
+
+// classedCredentials gives errors of a credentials provider their class; the
+// SDK has no type for them.
+type classedCredentials struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (c classedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	v, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = &apiError{class: providers.ErrCredentials, cause: err, text: err.Error()}
+	}
+	return v, err
+}
+
+// apiError is an error of the API in one of the port's classes. Its text has
+// no request id, which differs each time, and no more of an error about
+// credentials than its code: such messages may quote what was signed. class
+// may be nil.
+type apiError struct {
+	class, cause error
+	text         string
+}
+
+func (e *apiError) Error() string {
+	if e.class == nil {
+		return e.text
+	}
+	return e.text + ": " + e.class.Error()
+}
+
+// Unwrap gives the class, if there is one, and the cause.
+func (e *apiError) Unwrap() []error {
+	if e.class == nil {
+		return []error{e.cause}
+	}
+	return []error{e.class, e.cause}
+}
+
+// classify puts an SDK error into the classes of the ports.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var classed *apiError
+	if errors.As(err, &classed) {
+		return classed
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	text := "Route 53 says " + api.ErrorCode()
+	class := classOf(api.ErrorCode())
+	if m := message(api); m != "" && class != providers.ErrCredentials {
+		text += ": " + m
+	}
+	return &apiError{class: class, cause: err, text: text}
+}
+
+// message is what the API says in words; InvalidChangeBatch has a list.
+func message(api smithy.APIError) string {
+	var batch *types.InvalidChangeBatch
+	if errors.As(api, &batch) && len(batch.Messages) > 0 {
+		return strings.Join(batch.Messages, "; ")
+	}
+	return strings.TrimSpace(api.ErrorMessage())
+}
+
+// classOf sorts the error codes of [Route 53 API Reference, Common Errors and
+// ChangeResourceRecordSets], as they are spelled in aws-sdk-go-v2 too.
+func classOf(code string) error {
+	switch code {
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorizedException", "OptInRequired":
+		return providers.ErrDenied
+	case "NoSuchHostedZone", "HostedZoneNotFound", "NoSuchChange":
+		return providers.ErrNotFound
+	case "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded",
+		"SlowDown", "PriorRequestNotComplete", "RequestThrottled", "RequestThrottledException":
+		return providers.ErrThrottled
+	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
+		"SignatureDoesNotMatch", "InvalidSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+		"IncompleteSignature", "InvalidAccessKeyId", "AuthFailure", "RequestExpired":
+		return providers.ErrCredentials
+	case "InvalidChangeBatch":
+		return providers.ErrConflict
+	case "InvalidInput", "InvalidArgument", "InvalidDomainName", "ValidationError", "ValidationException":
+		return providers.ErrInvalid
+	case "LimitsExceeded":
+		return providers.ErrQuota
+	}
+	return nil
+}
