@@ -1,0 +1,182 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	ctyyaml "github.com/zclconf/go-cty-yaml"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+)
+
+// functionTable is every function of the language: the standard library of
+// cty under Terraform's names, and those that read files and the environment.
+func (l *loader) functionTable() map[string]function.Function {
+	t := map[string]function.Function{
+		"env":        l.envFunc(),
+		"file":       l.fileFunc(),
+		"length":     lengthFunc(),
+		"yamldecode": ctyyaml.YAMLDecodeFunc,
+		"yamlencode": ctyyaml.YAMLEncodeFunc,
+		"try":        tryfunc.TryFunc,
+		"can":        tryfunc.CanFunc,
+		"tostring":   stdlib.MakeToFunc(cty.String),
+		"tonumber":   stdlib.MakeToFunc(cty.Number),
+		"tobool":     stdlib.MakeToFunc(cty.Bool),
+		"tolist":     stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+		"toset":      stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+		"tomap":      stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
+	}
+	maps.Copy(t, collectionFunctions())
+	maps.Copy(t, textFunctions())
+	return t
+}
+
+func collectionFunctions() map[string]function.Function {
+	return map[string]function.Function{
+		"chunklist":              stdlib.ChunklistFunc,
+		"coalesce":               stdlib.CoalesceFunc,
+		"coalescelist":           stdlib.CoalesceListFunc,
+		"compact":                stdlib.CompactFunc,
+		"concat":                 stdlib.ConcatFunc,
+		"contains":               stdlib.ContainsFunc,
+		"distinct":               stdlib.DistinctFunc,
+		"element":                stdlib.ElementFunc,
+		"flatten":                stdlib.FlattenFunc,
+		"hasindex":               stdlib.HasIndexFunc,
+		"index":                  stdlib.IndexFunc,
+		"keys":                   stdlib.KeysFunc,
+		"lookup":                 stdlib.LookupFunc,
+		"merge":                  stdlib.MergeFunc,
+		"range":                  stdlib.RangeFunc,
+		"reverse":                stdlib.ReverseListFunc,
+		"sethaselement":          stdlib.SetHasElementFunc,
+		"setintersection":        stdlib.SetIntersectionFunc,
+		"setproduct":             stdlib.SetProductFunc,
+		"setsubtract":            stdlib.SetSubtractFunc,
+		"setsymmetricdifference": stdlib.SetSymmetricDifferenceFunc,
+		"setunion":               stdlib.SetUnionFunc,
+		"slice":                  stdlib.SliceFunc,
+		"sort":                   stdlib.SortFunc,
+		"values":                 stdlib.ValuesFunc,
+		"zipmap":                 stdlib.ZipmapFunc,
+	}
+}
+
+func textFunctions() map[string]function.Function {
+	return map[string]function.Function{
+		"abs":          stdlib.AbsoluteFunc,
+		"ceil":         stdlib.CeilFunc,
+		"chomp":        stdlib.ChompFunc,
+		"csvdecode":    stdlib.CSVDecodeFunc,
+		"floor":        stdlib.FloorFunc,
+		"format":       stdlib.FormatFunc,
+		"formatdate":   stdlib.FormatDateFunc,
+		"formatlist":   stdlib.FormatListFunc,
+		"indent":       stdlib.IndentFunc,
+		"int":          stdlib.IntFunc,
+		"join":         stdlib.JoinFunc,
+		"jsondecode":   stdlib.JSONDecodeFunc,
+		"jsonencode":   stdlib.JSONEncodeFunc,
+		"log":          stdlib.LogFunc,
+		"lower":        stdlib.LowerFunc,
+		"max":          stdlib.MaxFunc,
+		"min":          stdlib.MinFunc,
+		"parseint":     stdlib.ParseIntFunc,
+		"pow":          stdlib.PowFunc,
+		"regex":        stdlib.RegexFunc,
+		"regexall":     stdlib.RegexAllFunc,
+		"regexreplace": stdlib.RegexReplaceFunc,
+		"replace":      stdlib.ReplaceFunc,
+		"signum":       stdlib.SignumFunc,
+		"split":        stdlib.SplitFunc,
+		"strlen":       stdlib.StrlenFunc,
+		"strrev":       stdlib.ReverseFunc,
+		"substr":       stdlib.SubstrFunc,
+		"timeadd":      stdlib.TimeAddFunc,
+		"title":        stdlib.TitleFunc,
+		"trim":         stdlib.TrimFunc,
+		"trimprefix":   stdlib.TrimPrefixFunc,
+		"trimspace":    stdlib.TrimSpaceFunc,
+		"trimsuffix":   stdlib.TrimSuffixFunc,
+		"upper":        stdlib.UpperFunc,
+	}
+}
+
+// envError is why env has no value. It never holds one, so it may be shown.
+type envError string
+
+func (e envError) Error() string { return string(e) }
+
+// envFunc is env("NAME"). Its result is always sensitive.
+func (l *loader) envFunc() function.Function {
+	return function.New(&function.Spec{
+		Description: "The value of an environment variable, always sensitive.",
+		Params:      []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
+		Type:        function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if args[0].IsMarked() {
+				return cty.NilVal, envError("the name of an environment variable cannot be a sensitive value")
+			}
+			name := args[0].AsString()
+			v, ok := l.o.Env(name)
+			if !ok {
+				return cty.NilVal, envError(fmt.Sprintf("the environment variable %s is not set; set it before running edgeward", name))
+			}
+			return cty.StringVal(v).Mark(sensitive{}), nil
+		},
+	})
+}
+
+// fileFunc is file("PATH"), relative to the configuration's folder.
+func (l *loader) fileFunc() function.Function {
+	return function.New(&function.Spec{
+		Description: "The contents of a UTF-8 file, relative to the configuration's folder.",
+		Params:      []function.Parameter{{Name: "path", Type: cty.String}},
+		Type:        function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path := l.path(args[0].AsString())
+			src, err := readBounded(path)
+			if err != nil {
+				return cty.NilVal, function.NewArgErrorf(0, "cannot read %s: %v; paths are relative to the folder of the configuration", path, plainCause(err))
+			}
+			if !utf8.Valid(src) {
+				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", path)
+			}
+			return cty.StringVal(string(src)), nil
+		},
+	})
+}
+
+// path is a path of the configuration, relative to its folder.
+func (l *loader) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(l.dir, p)
+}
+
+// lengthFunc counts elements, or the characters of a string.
+func lengthFunc() function.Function {
+	return function.New(&function.Spec{
+		Description: "The number of elements of a collection, or of characters of a string.",
+		Params:      []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true}},
+		Type:        function.StaticReturnType(cty.Number),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			switch t := args[0].Type(); {
+			case t == cty.String:
+				return stdlib.Strlen(args[0])
+			case t.IsObjectType():
+				return cty.NumberIntVal(int64(len(t.AttributeTypes()))), nil
+			case t.IsCollectionType() || t.IsTupleType():
+				return stdlib.Length(args[0])
+			default:
+				return cty.NilVal, function.NewArgError(0, fmt.Errorf("a collection or a string is needed"))
+			}
+		},
+	})
+}

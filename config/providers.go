@@ -1,0 +1,312 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// reference is the value of aws.NAME and dns_provider.TYPE.NAME.
+type reference struct {
+	// kind is the block's type; name is the label of an aws block or the
+	// address of a dns_provider.
+	kind, name string
+}
+
+//nolint:gochecknoglobals // a type, never changed
+var refType = cty.Capsule("reference", reflect.TypeFor[reference]())
+
+func refValue(kind, name string) cty.Value {
+	return cty.CapsuleVal(refType, &reference{kind, name})
+}
+
+// ref is an attribute that refers to a block of a kind; nil when it is not set
+// or wrong.
+func (b block) ref(name, kind, form string) (*reference, place) {
+	v, at, ok := b.value(name, cty.DynamicPseudoType, shown)
+	if !ok {
+		return nil, at
+	}
+	if v.Type() == refType {
+		if r := v.EncapsulatedValue().(*reference); r.kind == kind {
+			return r, at
+		}
+	}
+	b.l.errorf(at, "Wrong type of value", "%q refers to a block: write %s = %s, without quotes.", name, name, form)
+	return nil, at
+}
+
+func (b block) accountRef(name string) (string, place) {
+	r, at := b.ref(name, "aws", "aws.NAME")
+	if r == nil {
+		return "", at
+	}
+	return r.name, at
+}
+
+// dnsBlock is one dns_provider block.
+type dnsBlock struct {
+	block    *hclsyntax.Block
+	provider DNSProvider
+	// broken: the zones are not all known, so that a name without a zone may be
+	// no fault of its own.
+	broken bool
+}
+
+// identifier reports a label that could not be written in a reference.
+func (l *loader) identifier(b *hclsyntax.Block, i int, form string) bool {
+	if hclsyntax.ValidIdentifier(b.Labels[i]) {
+		return true
+	}
+	l.errorf(place{rng: b.LabelRanges[i]}, "Invalid label",
+		"%q cannot be written in a reference, %s. Use letters, digits, _ and -, beginning with a letter.", b.Labels[i], form)
+	return false
+}
+
+func (l *loader) declareAccounts() {
+	for _, b := range l.blocks["aws"] {
+		name := b.Labels[0]
+		if !l.identifier(b, 0, "aws.NAME") {
+			continue
+		}
+		if first := l.accounts[name]; first != nil {
+			l.errorf(place{rng: b.DefRange()}, "Duplicate aws block",
+				"aws %q is defined already at %s. Rename one of them.", name, where(first.DefRange()))
+			continue
+		}
+		l.accounts[name] = b
+	}
+}
+
+func (l *loader) accountsObject() cty.Value {
+	values := map[string]cty.Value{}
+	for name := range l.accounts {
+		values[name] = refValue("aws", name)
+	}
+	return cty.ObjectVal(values)
+}
+
+func (l *loader) readAccounts() []Account {
+	var out []Account
+	for _, name := range sortedKeys(l.accounts) {
+		b := l.accounts[name]
+		l.checkShape(b.Body, shape{what: "an aws block",
+			attrs: []string{"profile", "role_arn", "external_id", "region", "default_tags"}})
+		v := block{l: l, at: b.DefRange(), layers: []layer{{b.Body, l.ctx}}}
+		a := Account{
+			Name:       name,
+			Profile:    deref(v.text("profile", notEmpty("profile"))),
+			RoleARN:    deref(v.text("role_arn", roleARN)),
+			ExternalID: deref(v.secret("external_id", notEmpty("external_id"))),
+			Region:     deref(v.text("region", region)),
+		}
+		a.DefaultTags, _ = v.stringMap("default_tags", tagFlaw)
+		if a.ExternalID != "" && b.Body.Attributes["role_arn"] == nil {
+			l.errorf(place{rng: b.Body.Attributes["external_id"].NameRange}, "Missing argument",
+				"external_id is sent when a role is assumed: write role_arn too, or leave it out.")
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// defaultAccount adds the SDK's default chain when something uses it.
+func (l *loader) defaultAccount(c *Config) {
+	used := slices.ContainsFunc(c.Buckets, func(b Bucket) bool { return b.Account == "" })
+	for _, p := range c.DNSProviders {
+		if p.Account == "" && slices.ContainsFunc(l.settings(p.Type), func(s Setting) bool { return s.Account }) {
+			used = true
+		}
+	}
+	if used {
+		c.Accounts = slices.Insert(c.Accounts, 0, Account{})
+	}
+}
+
+func (l *loader) declareProviders() {
+	for _, b := range l.blocks["dns_provider"] {
+		typ, name := b.Labels[0], b.Labels[1]
+		if !l.identifier(b, 0, "dns_provider.TYPE.NAME") || !l.identifier(b, 1, "dns_provider.TYPE.NAME") {
+			continue
+		}
+		address := "dns_provider." + typ + "." + name
+		if first := l.dns[typ][name]; first != nil {
+			l.errorf(place{rng: b.DefRange()}, "Duplicate dns_provider block",
+				"%s is defined already at %s. Rename one of them.", address, where(first.block.DefRange()))
+			continue
+		}
+		if l.dns[typ] == nil {
+			l.dns[typ] = map[string]*dnsBlock{}
+		}
+		l.dns[typ][name] = &dnsBlock{block: b, provider: DNSProvider{Address: address, Type: typ, Name: name, Range: b.DefRange()}}
+	}
+}
+
+func (l *loader) providersObject() cty.Value {
+	types := map[string]cty.Value{}
+	for typ, byName := range l.dns {
+		names := map[string]cty.Value{}
+		for name, d := range byName {
+			names[name] = refValue("dns_provider", d.provider.Address)
+		}
+		types[typ] = cty.ObjectVal(names)
+	}
+	return cty.ObjectVal(types)
+}
+
+// settings are those of a provider's type, nil when it is not known.
+func (l *loader) settings(typ string) []Setting {
+	for _, t := range l.o.DNSTypes {
+		if t.Type == typ {
+			return t.Settings
+		}
+	}
+	return nil
+}
+
+func (l *loader) knownTypes() []string {
+	var names []string
+	for _, t := range l.o.DNSTypes {
+		names = append(names, t.Type)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (l *loader) readProviders() []DNSProvider {
+	var out []DNSProvider
+	holder := map[string]string{}
+	for _, typ := range sortedKeys(l.dns) {
+		for _, name := range sortedKeys(l.dns[typ]) {
+			d := l.dns[typ][name]
+			l.readProvider(d, holder)
+			out = append(out, d.provider)
+		}
+	}
+	slices.SortFunc(out, func(a, b DNSProvider) int { return cmp.Compare(a.Address, b.Address) })
+	return out
+}
+
+// readProvider fills one provider; holder maps the zones seen so far to the
+// addresses of their providers.
+func (l *loader) readProvider(d *dnsBlock, holder map[string]string) {
+	p := &d.provider
+	v := block{l: l, at: d.block.DefRange(), layers: []layer{{d.block.Body, l.ctx}}}
+	before := len(l.diags)
+	zones, set := v.list("zones", shown, zoneName)
+	if !set && len(l.diags) == before {
+		l.errorf(place{rng: v.at}, "Missing argument", "Write the zones that %s serves: zones = [\"example.com\"].", p.Address)
+	} else if set && len(zones) == 0 && len(l.diags) == before {
+		l.errorf(place{rng: v.at}, "No zones", "The list zones of %s is empty. Write at least one: zones = [\"example.com\"].", p.Address)
+	}
+	d.broken = len(l.diags) > before
+	for _, z := range zones {
+		switch first := holder[z.text]; {
+		case first == p.Address:
+			l.errorf(z.at, "Duplicate zone", "%q is in the list twice. Write it once.", z.text)
+		case first != "":
+			l.errorf(z.at, "Zone at two providers", "%q is a zone of %s already. Leave it to the provider where its records are edited.", z.text, first)
+		default:
+			holder[z.text] = p.Address
+			p.Zones = append(p.Zones, z.text)
+		}
+	}
+	servers, _ := v.list("nameservers", shown, nameserver)
+	p.Nameservers = texts(servers)
+	l.readSettings(d, v)
+}
+
+// readSettings reads what belongs to the provider's type.
+func (l *loader) readSettings(d *dnsBlock, v block) {
+	p := &d.provider
+	if !slices.Contains(l.knownTypes(), p.Type) {
+		f := flawf("Unknown type of DNS provider", "There is no DNS provider %q. Known are %s.", p.Type, quoted(l.knownTypes()))
+		if near := didYouMean(p.Type, l.knownTypes()); near != "" {
+			f.detail += " Did you mean " + quoted([]string{near}) + "?"
+		}
+		l.report(hcl.DiagError, place{rng: d.block.LabelRanges[0]}, f)
+		return
+	}
+	s := shape{what: "a dns_provider \"" + p.Type + "\" block", attrs: []string{"zones", "nameservers"}}
+	p.Settings = map[string]any{}
+	for _, set := range l.settings(p.Type) {
+		s.attrs = append(s.attrs, set.Name)
+		before := len(l.diags)
+		found := l.readSetting(p, set, v)
+		if set.Required && !found && len(l.diags) == before {
+			l.errorf(place{rng: v.at}, "Missing argument", "A dns_provider %q needs %s: %s", p.Type, set.Name, set.Doc)
+		}
+	}
+	l.checkShape(d.block.Body, s)
+}
+
+// readSetting reads one setting and says whether it is set.
+func (l *loader) readSetting(p *DNSProvider, set Setting, v block) bool {
+	switch {
+	case set.Account:
+		p.Account, _ = v.accountRef(set.Name)
+		return p.Account != ""
+	case set.List:
+		items, ok := v.list(set.Name, hidden, nil)
+		if ok {
+			p.Settings[set.Name] = texts(items)
+		}
+		return ok && len(items) > 0
+	default:
+		s := v.secret(set.Name, notEmpty(set.Name))
+		if s != nil {
+			p.Settings[set.Name] = *s
+		}
+		return s != nil
+	}
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func notEmpty(name string) rule {
+	return func(s string) *flaw {
+		if strings.TrimSpace(s) == "" {
+			return flawf("Empty value", "%q is empty. Write its value, or leave it out.", name)
+		}
+		return nil
+	}
+}
+
+// region judges the form of a region's name, not whether AWS has it.
+func region(s string) *flaw {
+	if regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`).MatchString(s) {
+		return nil
+	}
+	return flawf("Invalid region", "%q is not a region's name. Write one such as \"eu-west-1\".", s)
+}
+
+func roleARN(s string) *flaw {
+	if regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$`).MatchString(s) {
+		return nil
+	}
+	return flawf("Invalid role ARN", "%q is not the ARN of a role. Write \"arn:aws:iam::123456789012:role/NAME\".", s)
+}
+
+// mergedTags are the bucket's tags over the account's default_tags.
+func mergedTags(c *Config, account string, own map[string]string) map[string]string {
+	i := slices.IndexFunc(c.Accounts, func(a Account) bool { return a.Name == account })
+	if i < 0 || len(c.Accounts[i].DefaultTags) == 0 {
+		return own
+	}
+	tags := maps.Clone(c.Accounts[i].DefaultTags)
+	maps.Copy(tags, own)
+	return tags
+}

@@ -1,0 +1,1 @@
+bucket "assets.example.com" {} # ERROR: Name is in no zone

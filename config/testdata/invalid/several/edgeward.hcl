@@ -1,0 +1,8 @@
+dns_provider "route53" "main" {
+  zones = ["example.com"]
+}
+bucket "assets.example.com" {}
+rollout {}
+limits {}
+probe {}
+defaults {}

@@ -1,0 +1,2 @@
+bucket assets.example.com { # ERROR: Invalid block definition
+}

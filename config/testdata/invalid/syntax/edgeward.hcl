@@ -1,0 +1,3 @@
+bucket "assets.example.com" {
+  region = = "x" # ERROR: Invalid expression
+}
