@@ -139,6 +139,8 @@ type Step struct {
 	Undo string `json:"undo,omitempty"`
 	// Expect is how long it should take; seconds.
 	Expect Seconds `json:"expect,omitempty"`
+	// Links are the paths that links.verify would fetch.
+	Links []string `json:"links,omitempty"`
 }
 
 // ValueChange is one value before and after; "" is absent. After may hold

@@ -1,0 +1,321 @@
+package planner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// wantedAliases are the names that the distribution must hold: those of the
+// configuration, and those it has, which visitors may use.
+func wantedAliases(b config.Bucket, a Actual) []string {
+	names := slices.Clone(b.Names())
+	if a.Dist != nil {
+		names = append(names, a.Dist.Settings.Aliases...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// missing are the names that are not in have.
+func missing(have, names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.Contains(have, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// uncovered are the names that a certificate's names do not cover; a wildcard
+// covers one label [CloudFront Developer Guide, "Using custom URLs"].
+func uncovered(c providers.Certificate, names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !slices.ContainsFunc(c.Names, func(s string) bool { return s == n || coversAny(s, []string{n}) }) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// chooseCertificate follows rule 12: a usable issued one of the latest expiry,
+// then the ARN; else our own pending one, known by tag and exact names. A
+// foreign pending one is never waited for.
+func chooseCertificate(b config.Bucket, names []string, certs []providers.Certificate, now time.Time) *providers.Certificate {
+	var usable, ours []providers.Certificate
+	for _, c := range certs {
+		switch {
+		case len(uncovered(c, names)) > 0:
+		case c.Status == providers.CertificateIssued:
+			if c.NotAfter.After(now) {
+				usable = append(usable, c)
+			}
+		case c.Tags[providers.TagBucket] == b.Name && sameNames(c.Names, names):
+			ours = append(ours, c)
+		}
+	}
+	best := func(cs []providers.Certificate) *providers.Certificate {
+		slices.SortFunc(cs, func(x, y providers.Certificate) int {
+			if d := y.NotAfter.Compare(x.NotAfter); d != 0 {
+				return d
+			}
+			return strings.Compare(x.ARN, y.ARN)
+		})
+		return &cs[0]
+	}
+	if len(usable) > 0 {
+		return best(usable)
+	}
+	slices.SortStableFunc(ours, func(x, y providers.Certificate) int { return rankStatus(x) - rankStatus(y) })
+	if len(ours) > 0 {
+		return &ours[0]
+	}
+	return nil
+}
+
+// rankStatus prefers a pending certificate of ours to one that failed.
+func rankStatus(c providers.Certificate) int {
+	if c.Status == providers.CertificatePending {
+		return 0
+	}
+	return 1
+}
+
+func sameNames(x, y []string) bool {
+	x, y = slices.Clone(x), slices.Clone(y)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(slices.Compact(x), slices.Compact(y))
+}
+
+// checkCertificateRequest: a certificate in us-east-1 covers every name.
+func checkCertificateRequest(b config.Bucket, a Actual) Verdict {
+	switch {
+	case a.switched() || !a.has(PartCertificate):
+		return done("the distribution has a certificate that covers its names")
+	case a.Chosen != nil && a.Chosen.Status == providers.CertificateIssued:
+		return done("certificate " + a.Chosen.ARN + " covers the names")
+	case a.Chosen != nil:
+		return done("certificate " + a.Chosen.ARN + " is requested")
+	case b.CertificateARN != "":
+		return failed("certificate " + b.CertificateARN + " does not exist")
+	}
+	names := wantedAliases(b, a)
+	v := todo("ACM in us-east-1 has no usable certificate for "+strings.Join(names, ", "),
+		ValueChange{Path: "certificate", After: strings.Join(names, ", ")})
+	v.Undo = "nothing to undo: an unused certificate costs nothing"
+	return v
+}
+
+func requestCertificate(ctx context.Context, s scene) error {
+	names := wantedAliases(s.b, s.a)
+	account, err := s.acc.Identity.AccountID(ctx)
+	if err != nil {
+		return err
+	}
+	// The same token and names within an hour give the same certificate, so a
+	// request whose answer was lost makes no second one [ACM API:
+	// RequestCertificate, IdempotencyToken].
+	token := digest("certificate", account, s.b.Name, strings.Join(names, " "))[:32]
+	tags := map[string]string{providers.TagBucket: s.b.Name}
+	if _, err := s.acc.Certificates.Request(ctx, names, token, tags); err != nil {
+		return fmt.Errorf("request a certificate for %s: %w", strings.Join(names, ", "), err)
+	}
+	return nil
+}
+
+// checkCertificateValidate: every authoritative server answers with the
+// validation records.
+func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
+	c := a.Chosen
+	switch {
+	case a.switched() || !a.has(PartCertificate) || c != nil && c.Status == providers.CertificateIssued || b.CertificateARN != "":
+		return done("the certificate is issued")
+	case c == nil:
+		v := todo("ACM issues the certificate once it finds its validation record")
+		for _, n := range b.CNAMEs {
+			v.Changes = append(v.Changes, ValueChange{Path: "validation record for " + n.Name,
+				After: fmt.Sprintf("CNAME in zone %s at %s %s", n.Zone, n.DNSProvider, knownAfter(CertificateRequest))})
+		}
+		v.Undo = "leave the record: renewals of the certificate use it"
+		return v
+	}
+	v := done("the validation records answer")
+	for _, val := range a.Validations {
+		if next, bad := judgeValidation(val); bad {
+			if v.Status != Todo {
+				v.Status, v.Why = next.Status, next.Why
+			}
+			v.Changes = append(v.Changes, next.Changes...)
+		}
+	}
+	if len(c.Validation) == 0 {
+		return waiting("ACM has not named the validation records yet")
+	}
+	v.Undo = "leave the record: renewals of the certificate use it"
+	return v
+}
+
+// judgeValidation says what one validation record lacks; false when nothing.
+func judgeValidation(v validationActual) (Verdict, bool) {
+	switch {
+	case v.Status == "SUCCESS":
+		return Verdict{}, false
+	case v.RecordName == "":
+		return waiting("ACM has not named the validation record for " + v.Name + " yet"), true
+	case v.provider == "":
+		return failed("the distribution's name " + v.Name + " is in no bucket block, so its validation record has no DNS provider; add it to cnames, or set certificate { arn }"), true
+	}
+	var lacks []string
+	none := true
+	for _, a := range v.answers {
+		if answersWith(a, v.RecordValue) {
+			none = false
+		} else {
+			lacks = append(lacks, a.Server+" answers "+says(a))
+		}
+	}
+	change := ValueChange{Path: "validation record for " + v.Name,
+		After: fmt.Sprintf("CNAME in zone %s at %s %s", v.zone, v.provider, v.RecordName+" "+v.RecordValue)}
+	switch {
+	case lacks == nil:
+		return Verdict{}, false
+	case none && allAbsent(v.answers):
+		return todo("the validation record "+v.RecordName+" does not stand yet", change), true
+	}
+	return waiting("validation record " + v.RecordName + ": " + strings.Join(lacks, "; ")), true
+}
+
+func validateCertificate(ctx context.Context, s scene) error {
+	for _, v := range s.a.Validations {
+		if v.Status == "SUCCESS" || v.RecordName == "" || v.provider == "" {
+			continue
+		}
+		r := providers.Record{Type: "CNAME", Value: v.RecordValue, TTL: validationTTL}
+		if err := s.w.DNS[v.provider].Ensure(ctx, r, v.RecordName); err != nil {
+			return fmt.Errorf("create the validation record %s: %w", v.RecordName, err)
+		}
+	}
+	return nil
+}
+
+// validationTTL is what ACM's own "create records in Route 53" uses.
+const validationTTL = 300 * time.Second
+
+// checkCertificateIssued: ACM says ISSUED.
+func checkCertificateIssued(b config.Bucket, a Actual) Verdict {
+	if a.switched() || !a.has(PartCertificate) {
+		return done("the distribution has a certificate that covers its names")
+	}
+	c := a.Chosen
+	if c == nil {
+		v := waiting("ACM issues the certificate, mostly within minutes of the validation record")
+		v.Expect = expectIssued
+		return v
+	}
+	switch c.Status {
+	case providers.CertificateIssued:
+		return done("certificate " + c.ARN + " is issued")
+	case providers.CertificatePending:
+		v := waiting("ACM has not validated " + strings.Join(unvalidated(*c), ", ") + " yet")
+		v.Expect = expectIssued
+		return v
+	}
+	why := "certificate " + c.ARN + " is " + c.Status
+	if c.FailureReason != "" {
+		why += " (" + c.FailureReason + ")"
+	}
+	if c.FailureReason == "CAA_ERROR" {
+		why += ": a CAA record forbids Amazon to issue; add one with the value 0 issue \"amazon.com\""
+	}
+	return failed(why)
+}
+
+func unvalidated(c providers.Certificate) []string {
+	var out []string
+	for _, v := range c.Validation {
+		if v.Status != "SUCCESS" {
+			n := v.Name
+			if v.RecordName != "" {
+				n += " (by " + v.RecordName + ")"
+			}
+			out = append(out, n)
+		}
+	}
+	if out == nil {
+		out = c.Names
+	}
+	return out
+}
+
+// certificateFindings are what a reader should know of the certificates before
+// anything is done.
+func certificateFindings(b config.Bucket, a Actual) []Finding {
+	var fs []Finding
+	names := wantedAliases(b, a)
+	if b.CertificateARN != "" && a.Chosen != nil {
+		return configuredCertificate(*a.Chosen, names, a.Now)
+	}
+	for _, c := range a.Certs {
+		if c.Status == providers.CertificatePending && c.Tags[providers.TagBucket] != b.Name && a.Chosen == nil {
+			fs = append(fs, Finding{Note, "certificate-pending", "a pending certificate covers the names and is not used",
+				c.ARN + " is not edgeward's and may never be issued; edgeward requests its own. Once it is issued, a later plan uses it"})
+		}
+		if c.Status == providers.CertificateIssued && !c.NotAfter.After(a.Now) {
+			fs = append(fs, Finding{Note, "certificate-expired", "an expired certificate covers the names and is not used",
+				c.ARN + " expired on " + c.NotAfter.UTC().Format(time.DateOnly)})
+		}
+	}
+	return fs
+}
+
+// configuredCertificate judges the one that certificate { arn } names.
+func configuredCertificate(c providers.Certificate, names []string, now time.Time) []Finding {
+	bad := func(code, summary, detail string) []Finding {
+		return []Finding{{Error, code, summary, detail}}
+	}
+	switch un := uncovered(c, names); {
+	case len(un) > 0:
+		return bad("certificate-does-not-cover", "the certificate does not cover "+strings.Join(un, ", "),
+			fmt.Sprintf("%s covers %s; CloudFront refuses an alternate domain name that the certificate does not cover. Name another in certificate { arn }, or leave it out and edgeward requests one", c.ARN, strings.Join(c.Names, ", ")))
+	case c.Status == providers.CertificatePending:
+		return bad("certificate-pending", "the certificate is not issued yet",
+			c.ARN+" is PENDING_VALIDATION: it waits for "+strings.Join(unvalidated(c), ", ")+". edgeward does not touch a certificate it did not request; create those records, or leave certificate { arn } out")
+	case c.Status != providers.CertificateIssued:
+		return bad("certificate-unusable", "the certificate is "+c.Status,
+			c.ARN+" cannot be used; name an ISSUED one in certificate { arn }, or leave it out and edgeward requests one")
+	case !c.NotAfter.After(now):
+		return bad("certificate-expired", "the certificate is expired",
+			c.ARN+" expired on "+c.NotAfter.UTC().Format(time.DateOnly)+"; name another in certificate { arn }, or leave it out and edgeward requests one")
+	}
+	return nil
+}
+
+// digest is a stable short name for parts.
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// bucketUnread is the finding about a bucket that could not be read.
+func bucketUnread(b config.Bucket, err error) Finding {
+	if errors.Is(err, providers.ErrNotFound) {
+		return Finding{Error, "bucket-missing", "bucket " + b.Name + " does not exist",
+			"S3 knows no bucket of this name; correct name, or remove the block. A record that points at a bucket that is gone can be taken over by anybody who creates it"}
+	}
+	return Finding{Error, "bucket-denied", "bucket " + b.Name + " may not be read",
+		fmt.Sprintf("it exists, but S3 refuses: %v. It may be in another account: name that account with aws = aws.NAME; or the role lacks the right", err)}
+}

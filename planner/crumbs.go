@@ -1,0 +1,198 @@
+package planner
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// The crumbs: tags of the distribution for what can no longer be seen after a
+// change (design, rule 4). An empty value is an absent crumb, so that one write,
+// which can only merge, also removes.
+const (
+	crumbWas      = providers.TagPrefix + "was"       // the moved name's records before the switch
+	crumbWasAt    = providers.TagPrefix + "was-at"    // provider and zone that hold it
+	crumbWasTTL   = providers.TagPrefix + "was-ttl"   // seconds; "300/3600": resolvers may hold 3600
+	crumbLowSince = providers.TagPrefix + "low-since" // TIME/TTL: every server had this TTL then; asked/TTL: not seen yet
+	crumbProof    = providers.TagPrefix + "proof"     // TIME/ETAG/DIGEST of the links' proof
+	crumbHold     = providers.TagPrefix + "hold"      // TIME/CODE of a rollback
+	crumbFinished = providers.TagPrefix + "finished"  // TIME
+)
+
+// The room for tags: CloudFront takes 50 a distribution [CloudFront quotas], of
+// which edgeward keeps 12.
+const (
+	maxTagValue = 256
+	maxUserTags = 38
+)
+
+// tagValue is what AWS accepts as a tag's value [API_Tag].
+var tagValue = regexp.MustCompile(`^[\pL\pN _.:/=+\-@]*$`)
+
+// crumbs are the tags of a distribution, read exactly.
+type crumbs map[string]string
+
+func (c crumbs) held() bool { return c[crumbHold] != "" }
+
+// writeTime and readTime are the form of times in crumbs.
+func writeTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func readTime(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, s)
+	return t, err == nil
+}
+
+// encodeRecords writes records, without TTLs, as a crumb:
+// "CNAME target", "A alias/ZONE/target/health + AAAA alias/…", "absent".
+func encodeRecords(rs []providers.Record) string {
+	if len(rs) == 0 {
+		return "absent"
+	}
+	var parts []string
+	for _, r := range rs {
+		v := r.Value
+		if r.Alias {
+			v = fmt.Sprintf("alias/%s/%s/%t", r.AliasZone, r.Value, r.EvaluateHealth)
+		}
+		if r.Proxied {
+			v = "proxied/" + v
+		}
+		parts = append(parts, r.Type+" "+v)
+	}
+	return strings.Join(parts, " + ")
+}
+
+// decodeRecords is the inverse of encodeRecords; ttl is given to the records
+// that have one of their own.
+func decodeRecords(s string, ttl time.Duration) ([]providers.Record, error) {
+	if s == "absent" {
+		return nil, nil
+	}
+	var rs []providers.Record
+	for part := range strings.SplitSeq(s, " + ") {
+		typ, v, ok := strings.Cut(part, " ")
+		if !ok {
+			return nil, fmt.Errorf("tag %s: %q is no record", crumbWas, part)
+		}
+		r := providers.Record{Type: typ, TTL: ttl}
+		if rest, ok := strings.CutPrefix(v, "proxied/"); ok {
+			r.Proxied, r.TTL, v = true, 0, rest
+		}
+		if rest, ok := strings.CutPrefix(v, "alias/"); ok {
+			f := strings.Split(rest, "/")
+			if len(f) != 3 {
+				return nil, fmt.Errorf("tag %s: %q is no alias record", crumbWas, part)
+			}
+			r.Alias, r.TTL, r.AliasZone, v = true, 0, f[0], f[1]
+			r.EvaluateHealth = f[2] == "true"
+		}
+		r.Value = v
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// wasTTL reads the TTL that stood before and the longest that a resolver may
+// still hold; false without a crumb.
+func (c crumbs) wasTTL() (was, drain time.Duration, ok bool) {
+	a, b, two := strings.Cut(c[crumbWasTTL], "/")
+	n, err := strconv.ParseInt(a, 10, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	was = time.Duration(n) * time.Second
+	drain = was
+	if m, err := strconv.ParseInt(b, 10, 64); two && err == nil {
+		drain = max(drain, time.Duration(m)*time.Second)
+	}
+	return was, drain, true
+}
+
+func writeTTL(was, drain time.Duration) string {
+	if drain > was {
+		return fmt.Sprintf("%d/%d", int64(was/time.Second), int64(drain/time.Second))
+	}
+	return strconv.FormatInt(int64(was/time.Second), 10)
+}
+
+// keeps says that the provider was asked for a low TTL and has ttl instead.
+func (c crumbs) keeps(ttl time.Duration) bool {
+	_, asked, _ := c.lowSince()
+	return c[crumbLowSince] != "" && asked == ttl
+}
+
+// lowSince reads since when every authoritative server has had which TTL. The
+// time is missing (ok is false) while that is not seen yet: "asked/600" says
+// that the provider was asked to lower the TTL and has 600 s.
+func (c crumbs) lowSince() (at time.Time, ttl time.Duration, ok bool) {
+	a, b, _ := strings.Cut(c[crumbLowSince], "/")
+	at, ok = readTime(a)
+	n, err := strconv.ParseInt(b, 10, 64)
+	if err != nil {
+		return time.Time{}, -1, false
+	}
+	return at, time.Duration(n) * time.Second, ok
+}
+
+// proof reads when the links were proven, and for which ETag.
+func (c crumbs) proof() (at time.Time, etag string, ok bool) {
+	f := strings.Split(c[crumbProof], "/")
+	if len(f) != 3 {
+		return time.Time{}, "", false
+	}
+	at, ok = readTime(f[0])
+	return at, f[1], ok
+}
+
+// saveRecord is what must be written down before the moved name's record is
+// changed: the record and its TTL, from the same observation as the write's
+// have (rule 4). It is empty when the crumbs say it already: while the live
+// value equals the crumb, or is ours, the crumb stands.
+func (c crumbs) saveRecord(n NameActual, low time.Duration) map[string]string {
+	if n.Serves == servesOurs {
+		return nil
+	}
+	live := encodeRecords(n.Set.Records)
+	save := map[string]string{}
+	if c[crumbWas] != live {
+		save[crumbWas] = live
+		save[crumbWasAt] = n.CNAME.DNSProvider + "/" + n.CNAME.Zone
+	}
+	ttl, has := n.ttl()
+	was, drain, ok := c.wasTTL()
+	_, lowTTL, lowered := c.lowSince()
+	switch {
+	case !has || ok && (ttl == was || ttl == low || lowered && ttl == lowTTL):
+	case ok:
+		save[crumbWasTTL] = writeTTL(ttl, max(drain, ttl))
+	default:
+		save[crumbWasTTL] = writeTTL(ttl, ttl)
+	}
+	return save
+}
+
+// checkCrumbs finds at plan time what could not be written down later.
+func checkCrumbs(b config.Bucket, a Actual) []Finding {
+	var fs []Finding
+	for _, n := range a.Names {
+		if !b.Moved(n.CNAME) || n.Serves == servesOurs {
+			continue
+		}
+		for k, v := range a.Crumbs.saveRecord(n, lowTarget(b, n)) {
+			if len([]rune(v)) > maxTagValue || !tagValue.MatchString(v) {
+				fs = append(fs, Finding{Error, "record-does-not-fit", "the old record of " + n.CNAME.Name + " cannot be written down",
+					fmt.Sprintf("edgeward keeps the way back in tag %s of the distribution, and AWS takes at most %d letters, digits, spaces and _.:/=+-@ there, not %q; replace the record by a shorter one with the same target first", k, maxTagValue, v)})
+			}
+		}
+	}
+	if n := len(b.Distribution.Tags); n > maxUserTags {
+		fs = append(fs, Finding{Error, "too-many-tags", fmt.Sprintf("%d tags are too many", n),
+			fmt.Sprintf("a distribution has at most 50 tags and edgeward needs 12 of them; keep at most %d in tags and default_tags", maxUserTags)})
+	}
+	return fs
+}

@@ -1,0 +1,341 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Apply executes p: each bucket's steps as their needs allow, many buckets at
+// the same time. The report is always complete; buckets that ctx's end cut
+// off are in it as interrupted.
+func (x *Executor) Apply(ctx context.Context, p Plan) Report {
+	limit := x.WaitTimeout
+	if limit <= 0 {
+		limit = time.Hour
+	}
+	now := x.World.Clock.Now()
+	r := &run{x: x, goal: p.Goal, deadline: now.Add(limit), slots: make(chan struct{}, parallelism(x.Config, x.Options))}
+	report := Report{FormatVersion: FormatVersion, Goal: p.Goal, Started: now, Results: make([]Result, len(p.Buckets))}
+	var wg sync.WaitGroup
+	for i, bp := range p.Buckets {
+		wg.Go(func() { report.Results[i] = r.bucket(ctx, bp) })
+	}
+	wg.Wait()
+	report.Ended = x.World.Clock.Now()
+	return report
+}
+
+// run is one Apply.
+type run struct {
+	x        *Executor
+	goal     Goal
+	deadline time.Time
+	// slots bounds how many steps look or act at the same time; who only waits
+	// holds none.
+	slots chan struct{}
+
+	mu       sync.Mutex
+	failures int
+}
+
+func (r *run) emit(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.Time = r.x.World.Clock.Now()
+	if r.x.Events != nil {
+		r.x.Events(e)
+	}
+}
+
+// take gets a slot. The first slot of a bucket starts it, which too many
+// failures forbid.
+func (r *run) take(ctx context.Context, b *bucketRun) error {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if limit := r.x.Config.Rollout.MaxFailures; !b.started && limit >= 0 && r.failures > limit {
+		<-r.slots
+		return errTooManyFailures
+	}
+	b.started = true
+	return nil
+}
+
+func (r *run) give() { <-r.slots }
+
+var errTooManyFailures = errors.New("more buckets failed than rollout { max_failures } allows")
+
+// waitError ends a bucket as unfinished.
+type waitError struct {
+	kind  Kind
+	why   string
+	until time.Time
+}
+
+func (e *waitError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.why) }
+
+// bucketRun is one bucket of a run.
+type bucketRun struct {
+	r    *run
+	b    config.Bucket
+	plan BucketPlan
+	// stop ends the waits of the other steps once one has failed.
+	stop    context.CancelFunc
+	started bool // guarded by run.mu
+
+	mu       sync.Mutex
+	done     map[Kind]bool
+	errs     []stepError
+	switched bool
+}
+
+type stepError struct {
+	kind Kind
+	err  error
+}
+
+// bucket runs the steps of one bucket and says how it ended.
+func (r *run) bucket(ctx context.Context, bp BucketPlan) Result {
+	res := Result{Address: bp.Address, Stage: bp.Stage}
+	i := slices.IndexFunc(r.x.Config.Buckets, func(b config.Bucket) bool { return b.Address == bp.Address })
+	switch {
+	case i < 0:
+		res.Outcome, res.Why = OutcomeStale, "the bucket is no longer in the configuration"
+		return res
+	case bp.Standing == StandHeld:
+		res.Outcome, res.Why = OutcomeHeld, bp.Findings[0].Summary
+		res.Hint = bp.Findings[0].Detail
+		return res
+	case bp.Standing == StandBlocked:
+		f := bp.Findings[0]
+		res.Outcome, res.Why, res.Hint = OutcomeBlocked, f.Summary, f.Detail
+		r.emit(Event{Address: bp.Address, Status: EventFailed, Why: f.Summary + ": " + f.Detail})
+		return res
+	case len(bp.Steps) == 0:
+		res.Outcome = OutcomeNothing
+		if bp.Stage != "" {
+			res.Outcome = OutcomeStopped
+		}
+		return res
+	}
+	sctx, stop := context.WithCancel(ctx)
+	defer stop()
+	br := &bucketRun{r: r, b: r.x.Config.Buckets[i], plan: bp, stop: stop, done: map[Kind]bool{}}
+	br.steps(ctx, sctx)
+	res = br.result(ctx)
+	if res.Outcome == OutcomeFailed || res.Outcome == OutcomeStale {
+		r.mu.Lock()
+		r.failures++
+		r.mu.Unlock()
+	}
+	return res
+}
+
+// steps starts a goroutine a step; each begins when its needs are done.
+func (br *bucketRun) steps(ctx, sctx context.Context) {
+	ready := map[Kind]chan struct{}{}
+	for _, s := range br.plan.Steps {
+		ready[s.Kind] = make(chan struct{})
+	}
+	var wg sync.WaitGroup
+	for _, st := range table(br.r.goal) {
+		ch, planned := ready[st.kind]
+		if !planned {
+			continue
+		}
+		wg.Go(func() {
+			defer close(ch)
+			for _, n := range st.needs {
+				if c, ok := ready[n]; ok {
+					<-c
+				}
+			}
+			if !br.may(st) {
+				return
+			}
+			br.end(st.kind, br.step(ctx, sctx, st))
+		})
+	}
+	wg.Wait()
+}
+
+// may: all needs that were planned are done.
+func (br *bucketRun) may(st stage) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	for _, n := range st.needs {
+		if slices.ContainsFunc(br.plan.Steps, func(s Step) bool { return s.Kind == n }) && !br.done[n] {
+			return false
+		}
+	}
+	return true
+}
+
+func (br *bucketRun) end(k Kind, err error) {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if err == nil {
+		br.done[k] = true
+		br.switched = br.switched || k == DNSSwitch || k == DNSRestore
+		return
+	}
+	br.errs = append(br.errs, stepError{k, err})
+	var wait *waitError
+	if !errors.As(err, &wait) {
+		br.stop()
+	}
+}
+
+// step is the one loop: observe, judge, act once, or wait.
+func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
+	p := pause{st: st}
+	acts, failedAct := 0, error(nil)
+	for {
+		v, acted, err := br.round(ctx, sctx, st)
+		var yet notYet
+		switch {
+		case errors.As(err, &yet):
+			v = waiting(string(yet))
+		case err != nil && acted && failedAct == nil && mayHaveWorked(err) && ctx.Err() == nil:
+			failedAct = err // the answer may have been lost: look once more
+			continue
+		case err != nil:
+			br.fail(st.kind, err)
+			return err
+		case v.Status == Done:
+			br.emit(st.kind, EventDone, v)
+			return nil
+		case v.Status == Failed:
+			err := errors.New(v.Why)
+			br.fail(st.kind, err)
+			return err
+		case failedAct != nil:
+			br.fail(st.kind, failedAct)
+			return failedAct
+		case acted:
+			if acts++; acts > maxActs {
+				err := fmt.Errorf("%s was done %d times and is still not in effect: %s", st.kind, maxActs, v.Why)
+				br.fail(st.kind, err)
+				return err
+			}
+			p = pause{st: st}
+			continue
+		}
+		if err := br.wait(sctx, st, v, &p); err != nil {
+			return err
+		}
+	}
+}
+
+// maxActs: a stage acts once, and once more for what only a second look can
+// write down; more means that its act does not take effect.
+const maxActs = 4
+
+// mayHaveWorked says that an act's error leaves open whether it took effect.
+func mayHaveWorked(err error) bool {
+	for _, class := range []error{providers.ErrNotFound, providers.ErrConflict, providers.ErrDenied, providers.ErrCredentials,
+		providers.ErrThrottled, providers.ErrQuota, providers.ErrInvalid} {
+		if errors.Is(err, class) {
+			return false
+		}
+	}
+	var stale *StaleError
+	var mismatch *MismatchError
+	return !errors.As(err, &stale) && !errors.As(err, &mismatch)
+}
+
+// round is one look, with one act where there is something to do.
+func (br *bucketRun) round(ctx, sctx context.Context, st stage) (v Verdict, acted bool, err error) {
+	if err := br.r.take(sctx, br); err != nil {
+		return v, false, err
+	}
+	defer br.r.give()
+	x := br.r.x
+	a, err := Observe(sctx, x.World, x.Config, br.b, st.reads)
+	switch {
+	case sctx.Err() != nil:
+		return v, false, sctx.Err()
+	case errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrCredentials):
+		return v, false, err
+	case err != nil: // a failed look gives no verdict (rule 1)
+		return waiting("could not look: " + err.Error()), false, nil
+	}
+	a.Retry = retries(x.Options, br.b)
+	if fs := a.Findings; blocked(fs) {
+		return v, false, fmt.Errorf("%s: %s", fs[0].Summary, fs[0].Detail)
+	}
+	v = st.check(br.b, a)
+	if v.Status != Todo {
+		return v, false, nil
+	}
+	if err := approve(br.plan.Steps, st.kind, v.Changes); err != nil {
+		return v, false, err
+	}
+	br.emit(st.kind, EventStarted, v)
+	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry,
+		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
+	// An act is not cut short by another step's failure, only by the run's end.
+	return v, true, st.do(ctx, s)
+}
+
+// pause is the time between two looks: at once, a second, then ever less often.
+type pause struct {
+	st   stage
+	last time.Duration
+	why  string
+}
+
+// wait sleeps until the next look, or ends the step when the run may not wait
+// that long.
+func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) error {
+	clock := br.r.x.World.Clock
+	now := clock.Now()
+	if v.Why != p.why {
+		br.emit(st.kind, EventWaiting, v)
+		p.why = v.Why
+	}
+	over := &waitError{st.kind, v.Why, v.Until}
+	switch {
+	case br.r.x.NoWait, !now.Before(br.r.deadline), v.Until.After(br.r.deadline):
+		return over
+	}
+	p.last = min(max(2*p.last, time.Second), st.every)
+	d := p.last
+	if left := v.Until.Sub(now); left > 0 {
+		d = min(left, longestSleep)
+	}
+	return clock.Sleep(ctx, min(d, br.r.deadline.Sub(now)))
+}
+
+// longestSleep bounds a sleep whose end is known, so that a change made
+// meanwhile is noticed.
+const longestSleep = 5 * time.Minute
+
+func (br *bucketRun) emit(k Kind, s EventStatus, v Verdict) {
+	e := Event{Address: br.b.Address, Kind: k, Status: s, Why: v.Why}
+	if s == EventStarted {
+		e.Changes = v.Changes
+	}
+	if !v.Until.IsZero() {
+		e.Until = &v.Until
+	}
+	br.r.emit(e)
+}
+
+func (br *bucketRun) fail(k Kind, err error) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errTooManyFailures) {
+		return
+	}
+	br.emit(k, EventFailed, Verdict{Why: err.Error()})
+}

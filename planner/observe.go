@@ -1,0 +1,466 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Part is what an observation covers.
+type Part uint
+
+// The parts. PartNames (records and distribution, from sweeps) is always read.
+const (
+	PartTags          Part = 1 << iota // exact tags of the distribution
+	PartFull                           // settings that no sweep has
+	PartBucket                         // S3's settings
+	PartObjects                        // the listing that test links are picked from
+	PartCertificate                    // certificates that cover the names
+	PartValidation                     // the validation records, at every authoritative server
+	PartPolicy                         // cache policies
+	PartAuthoritative                  // what every authoritative server answers
+	PartResolvers                      // what the resolvers answer
+
+	// partFinished asks the world even about a finished bucket; partLazy asks it
+	// only where a plan to migrate needs the answer.
+	partFinished
+	partLazy
+
+	PartNames Part = 0
+	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
+		PartValidation | PartPolicy | PartAuthoritative | PartResolvers
+)
+
+// serving is who a visitor reaches by a record.
+type serving string
+
+const (
+	servesNobody    serving = "nobody"
+	servesS3        serving = "S3"
+	servesOurs      serving = "CloudFront"
+	servesElsewhere serving = "somewhere else"
+	servesUnknown   serving = "unknown"
+)
+
+// Actual is what was observed of one bucket. Stages judge it; it holds no
+// client and is never shared between steps.
+type Actual struct {
+	Now   time.Time
+	Names []NameActual
+	// Dist is the bucket's own distribution, nil when there is none.
+	Dist *providers.Distribution
+	// Rivals are other distributions of the account that hold one of the names;
+	// Wildcards those that cover one.
+	Rivals, Wildcards []providers.Distribution
+	Crumbs            crumbs
+	// Exact says that Crumbs were read exactly and not from the sweep.
+	Exact   bool
+	Bucket  *providers.Bucket
+	Objects []providers.Object
+	// Certs are those that cover all names; Chosen is the one to use, or nil.
+	Certs       []providers.Certificate
+	Chosen      *providers.Certificate
+	Validations []validationActual
+	Policies    []providers.CachePolicy
+	// Findings are what the looks themselves found.
+	Findings []Finding
+	// Retry: the hold of this bucket is lifted.
+	Retry bool
+	read  Part
+}
+
+// NameActual is one of the bucket's names.
+type NameActual struct {
+	CNAME    config.CNAME
+	Features providers.Features
+	Set      providers.RecordSet
+	Serves   serving
+	// Endpoint is set when the name is served by S3.
+	Endpoint      endpoint
+	Authoritative []providers.Answer
+	Resolved      []providers.Answer
+	// Edge is for alias records, where no answer shows the target: nil when every
+	// address that was answered is where the record points (an edge with our
+	// certificate, or S3).
+	Edge error
+}
+
+// validationActual is a validation record and who answers it.
+type validationActual struct {
+	providers.Validation
+	provider string
+	zone     string
+	answers  []providers.Answer
+}
+
+// has says whether parts were read.
+func (a Actual) has(p Part) bool { return a.read&p == p }
+
+// switched says that every name is the distribution's.
+func (a Actual) switched() bool {
+	return !slices.ContainsFunc(a.Names, func(n NameActual) bool { return n.Serves != servesOurs })
+}
+
+// finished says that an earlier run ended the migration, and nothing has
+// turned a name away since.
+func (a Actual) finished() bool {
+	return a.switched() && a.Crumbs[crumbFinished] != "" && !a.Crumbs.held()
+}
+
+// ttl is the TTL of the name's records; false when they have none of their own.
+func (n NameActual) ttl() (time.Duration, bool) {
+	for _, r := range n.Set.Records {
+		if !r.Alias && !r.Proxied {
+			return r.TTL, true
+		}
+	}
+	return 0, false
+}
+
+// alias says that look-ups cannot show the target of the name's record.
+func (n NameActual) alias() bool {
+	return slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return r.Alias || r.Proxied })
+}
+
+// Observe looks at the parts of one bucket that a verdict may need. When a
+// later stage shows that an earlier one is done, the earlier one's facts are
+// not fetched (rule 14). An error means that no verdict can be given (rule 1).
+func Observe(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, parts Part) (Actual, error) {
+	o := observer{w: w, acc: w.Accounts[b.Account], c: c, b: b}
+	o.a = Actual{Now: w.Clock.Now(), Names: make([]NameActual, len(b.CNAMEs))}
+	if err := o.names(ctx); err != nil {
+		return o.a, err
+	}
+	_, _, lowering := o.a.Crumbs.wasTTL()
+	lazy := parts&partLazy != 0 && !o.a.switched()
+	steps := []struct {
+		part Part
+		skip bool
+		look func(context.Context) error
+	}{
+		{PartTags, o.a.Dist == nil, o.tags},
+		{PartFull, o.a.Dist == nil || !o.wantsFull(), o.full},
+		{PartBucket, o.a.switched(), o.bucket},
+		{PartObjects, o.a.switched(), o.objects},
+		{PartCertificate, o.covered(), o.certificates},
+		{PartValidation, false, o.validations},
+		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
+		{PartAuthoritative, lazy && !lowering, o.authoritative},
+		{PartResolvers, lazy, o.resolvers},
+	}
+	for _, s := range steps {
+		if parts&s.part == 0 || s.skip || o.blind(s.part) ||
+			o.a.finished() && s.part != PartFull && parts&partFinished == 0 {
+			continue
+		}
+		if err := s.look(ctx); err != nil {
+			return o.a, err
+		}
+		o.a.read |= s.part
+	}
+	return o.a, nil
+}
+
+// observer fills one Actual.
+type observer struct {
+	w   providers.World
+	acc providers.Account
+	c   *config.Config
+	b   config.Bucket
+	a   Actual
+}
+
+// blind says that looking further at S3 makes no sense: the bucket is not
+// there, or may not be read.
+func (o *observer) blind(p Part) bool {
+	return p == PartObjects && o.a.Bucket == nil
+}
+
+// wantsFull: settings that a sweep does not have are read only for buckets that
+// set them, and for adopted distributions.
+func (o *observer) wantsFull() bool {
+	d := o.b.Distribution
+	return d.DefaultRootObject != nil || d.Logging != nil
+}
+
+// names reads the records from their providers and the distributions, both
+// answered by sweeps.
+func (o *observer) names(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for i, c := range o.b.CNAMEs {
+		g.Go(func() error { return o.record(gctx, i, c) })
+	}
+	var ds []providers.Distribution
+	g.Go(func() (err error) {
+		ds, err = o.acc.Distributions.Find(gctx, o.b.Name, o.b.Names())
+		if err != nil {
+			return fmt.Errorf("look for the distribution of %s: %w", o.b.Name, err)
+		}
+		return o.own(gctx, ds)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i := range o.a.Names {
+		n := &o.a.Names[i]
+		n.Serves, n.Endpoint = serves(n.Set.Records, o.a.Dist)
+	}
+	return nil
+}
+
+func (o *observer) record(ctx context.Context, i int, c config.CNAME) error {
+	n := &o.a.Names[i]
+	p := o.w.DNS[c.DNSProvider]
+	n.CNAME, n.Features = c, p.Features()
+	set, err := p.Look(ctx, c.Name)
+	if err != nil {
+		return fmt.Errorf("look at the record of %s at %s: %w", c.Name, c.DNSProvider, err)
+	}
+	n.Set = set
+	return nil
+}
+
+// own finds the bucket's own distribution among those that concern it. A tag
+// that the sweep does not show yet is read exactly before anybody is called a
+// rival.
+func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
+	adopt := o.b.Distribution.Adopt
+	if adopt != "" && !slices.ContainsFunc(ds, func(d providers.Distribution) bool { return d.ID == adopt }) {
+		d, err := o.acc.Distributions.Distribution(ctx, adopt)
+		if err != nil {
+			return fmt.Errorf("read distribution %s, which is to be adopted: %w", adopt, err)
+		}
+		ds = append(ds, d)
+	}
+	var mine []providers.Distribution
+	for _, d := range ds {
+		holds := slices.ContainsFunc(o.b.Names(), func(n string) bool { return slices.Contains(d.Settings.Aliases, n) })
+		if holds && d.Tags[providers.TagBucket] == "" || d.ID == adopt {
+			tags, err := o.acc.Distributions.Tags(ctx, d.ARN)
+			if err != nil {
+				return fmt.Errorf("read the tags of distribution %s: %w", d.ID, err)
+			}
+			d.Tags = tags
+		}
+		switch {
+		case d.ID == adopt || adopt == "" && d.Tags[providers.TagBucket] == o.b.Name:
+			mine = append(mine, d)
+		case holds:
+			o.a.Rivals = append(o.a.Rivals, d)
+		case slices.ContainsFunc(d.Settings.Aliases, func(al string) bool { return coversAny(al, o.b.Names()) }):
+			o.a.Wildcards = append(o.a.Wildcards, d)
+		}
+	}
+	slices.SortStableFunc(mine, func(x, y providers.Distribution) int { return len(y.Settings.Aliases) - len(x.Settings.Aliases) })
+	if len(mine) > 1 {
+		o.a.Findings = append(o.a.Findings, Finding{Error, "two-distributions", "two distributions are tagged for this bucket",
+			fmt.Sprintf("%s and %s both have the tag %s = %s; remove it from the one that is not to be used, or name the other with distribution { adopt = %q }", mine[0].ID, mine[1].ID, providers.TagBucket, o.b.Name, mine[0].ID)})
+	}
+	if len(mine) > 0 {
+		o.a.Dist, o.a.Crumbs = &mine[0], mine[0].Tags
+	}
+	return nil
+}
+
+// coversAny says whether a wildcard alias covers one of names.
+func coversAny(alias string, names []string) bool {
+	suffix, ok := strings.CutPrefix(alias, "*")
+	return ok && slices.ContainsFunc(names, func(n string) bool {
+		first, rest, _ := strings.Cut(n, ".")
+		return first != "" && "."+rest == suffix
+	})
+}
+
+// serves says who a visitor reaches by records.
+func serves(rs []providers.Record, d *providers.Distribution) (serving, endpoint) {
+	if len(rs) == 0 {
+		return servesNobody, endpoint{}
+	}
+	var first endpoint
+	for _, r := range rs {
+		if d != nil && (r.Type == "CNAME" || r.Alias) && strings.EqualFold(r.Value, d.Domain) {
+			continue
+		}
+		e, ok := parseEndpoint(r.Value)
+		if !ok || r.Type != "CNAME" && !r.Alias {
+			return servesElsewhere, endpoint{}
+		}
+		if first.kind == "" {
+			first = e
+		}
+	}
+	if first.kind == "" {
+		return servesOurs, endpoint{}
+	}
+	return servesS3, first
+}
+
+func (o *observer) tags(ctx context.Context) error {
+	t, err := o.acc.Distributions.Tags(ctx, o.a.Dist.ARN)
+	if err != nil {
+		return fmt.Errorf("read the tags of distribution %s: %w", o.a.Dist.ID, err)
+	}
+	o.a.Dist.Tags, o.a.Crumbs, o.a.Exact = t, t, true
+	return nil
+}
+
+func (o *observer) full(ctx context.Context) error {
+	tags := o.a.Dist.Tags
+	d, err := o.acc.Distributions.Distribution(ctx, o.a.Dist.ID)
+	if err != nil {
+		return fmt.Errorf("read distribution %s: %w", o.a.Dist.ID, err)
+	}
+	d.Tags = tags
+	o.a.Dist = &d
+	return nil
+}
+
+func (o *observer) bucket(ctx context.Context) error {
+	s, err := o.acc.Buckets.Bucket(ctx, o.b.Name, o.b.Region)
+	if errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) {
+		o.a.Findings = append(o.a.Findings, bucketUnread(o.b, err))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read bucket %s: %w", o.b.Name, err)
+	}
+	o.a.Bucket = &s
+	return nil
+}
+
+// objects lists what test links are picked from. Who may not list can still
+// name paths.
+func (o *observer) objects(ctx context.Context) error {
+	if o.b.Verify.Sample == 0 {
+		return nil
+	}
+	objs, err := o.acc.Buckets.Objects(ctx, o.b.Name, o.a.Bucket.Region, 1000)
+	if errors.Is(err, providers.ErrDenied) && len(o.b.Verify.Paths) > 0 {
+		o.a.Findings = append(o.a.Findings, Finding{Note, "objects-not-listed", "no objects are picked as test links",
+			fmt.Sprintf("the bucket may not be listed (%v); only verify.paths are fetched", err)})
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list objects of %s: %w", o.b.Name, err)
+	}
+	o.a.Objects = objs
+	return nil
+}
+
+func (o *observer) covered() bool {
+	d := o.a.Dist
+	return d != nil && d.Settings.CertificateARN != "" && missing(d.Settings.Aliases, o.b.Names()) == nil &&
+		(o.b.CertificateARN == "" || o.b.CertificateARN == d.Settings.CertificateARN)
+}
+
+func (o *observer) certificates(ctx context.Context) error {
+	if arn := o.b.CertificateARN; arn != "" {
+		cert, err := o.acc.Certificates.Certificate(ctx, arn)
+		if errors.Is(err, providers.ErrNotFound) {
+			o.a.Findings = append(o.a.Findings, Finding{Error, "certificate-missing", "certificate " + arn + " does not exist",
+				"certificate { arn = … } names a certificate that ACM does not have in us-east-1 of this account; correct it, or leave it out and edgeward finds or requests one"})
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read certificate %s: %w", arn, err)
+		}
+		o.a.Certs = []providers.Certificate{cert}
+		o.a.Chosen = &cert
+		return nil
+	}
+	names := wantedAliases(o.b, o.a)
+	certs, err := o.acc.Certificates.Covering(ctx, names)
+	if err != nil {
+		return fmt.Errorf("look for a certificate for %s: %w", strings.Join(names, ", "), err)
+	}
+	o.a.Certs = certs
+	o.a.Chosen = chooseCertificate(o.b, names, certs, o.a.Now)
+	return nil
+}
+
+// validations asks every authoritative server for the validation records of
+// the certificate that is waited for.
+func (o *observer) validations(ctx context.Context) error {
+	if o.a.Chosen == nil || o.a.Chosen.Status != providers.CertificatePending || o.b.CertificateARN != "" {
+		return nil
+	}
+	for _, v := range o.a.Chosen.Validation {
+		va := validationActual{Validation: v}
+		for _, c := range o.b.CNAMEs {
+			if c.Name == v.Name {
+				va.provider, va.zone = c.DNSProvider, c.Zone
+			}
+		}
+		if v.RecordName != "" && va.provider != "" {
+			as, err := o.w.Resolver.Authoritative(ctx, va.zone, o.nameservers(va.provider), v.RecordName, "CNAME")
+			if err != nil {
+				return fmt.Errorf("ask the authoritative servers of %s for %s: %w", va.zone, v.RecordName, err)
+			}
+			va.answers = as
+		}
+		o.a.Validations = append(o.a.Validations, va)
+	}
+	return nil
+}
+
+func (o *observer) policies(ctx context.Context) error {
+	ps, err := o.acc.CachePolicies.CachePolicies(ctx)
+	if err != nil {
+		return fmt.Errorf("list cache policies: %w", err)
+	}
+	o.a.Policies = ps
+	return nil
+}
+
+func (o *observer) nameservers(provider string) []string {
+	for _, p := range o.c.DNSProviders {
+		if p.Address == provider {
+			return p.Nameservers
+		}
+	}
+	return nil
+}
+
+// authoritative asks for the record that stands: the CNAME, or the addresses
+// of an alias.
+func (o *observer) authoritative(ctx context.Context) error {
+	for i := range o.a.Names {
+		n := &o.a.Names[i]
+		as, err := o.w.Resolver.Authoritative(ctx, n.CNAME.Zone, o.nameservers(n.CNAME.DNSProvider), n.CNAME.Name, n.question())
+		if err != nil {
+			return fmt.Errorf("ask the authoritative servers of %s: %w", n.CNAME.Zone, err)
+		}
+		n.Authoritative = as
+	}
+	return nil
+}
+
+func (n NameActual) question() string {
+	if n.alias() {
+		return "A"
+	}
+	return "CNAME"
+}
+
+func (o *observer) resolvers(ctx context.Context) error {
+	for i := range o.a.Names {
+		n := &o.a.Names[i]
+		as, err := o.w.Resolver.Resolve(ctx, n.CNAME.Name, n.question())
+		if err != nil {
+			return fmt.Errorf("ask the resolvers for %s: %w", n.CNAME.Name, err)
+		}
+		n.Resolved = as
+		if n.alias() {
+			n.Edge = o.places(ctx, *n, n.Serves == servesOurs)
+		}
+	}
+	return nil
+}

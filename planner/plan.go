@@ -1,0 +1,325 @@
+package planner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Make observes every chosen bucket and plans what is not done. What concerns
+// one bucket alone is a finding of that bucket; the error is for what stops
+// the whole run: a target that matches nothing, credentials, ctx.
+func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (Plan, error) {
+	p := Plan{FormatVersion: FormatVersion, Goal: o.Goal, Buckets: []BucketPlan{}}
+	if p.Goal == "" {
+		p.Goal = Migrate
+	}
+	chosen, err := choose(c, o)
+	if err != nil {
+		return p, err
+	}
+	parts := partAll | partLazy
+	if p.Goal == Rollback {
+		parts = PartTags | PartAuthoritative | PartResolvers | partFinished
+	}
+	plans := make([]BucketPlan, len(chosen))
+	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
+		a, err := Observe(ctx, w, c, b, parts)
+		if stopsAll(ctx, err) {
+			return err
+		}
+		a.Retry = retries(o, b)
+		plans[i] = planBucket(b, a, err, o, p.Goal)
+		return nil
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Buckets = append(p.Buckets, plans...)
+	p.Summary = summarize(p.Buckets)
+	return p, nil
+}
+
+// eachBucket runs f for the chosen buckets, many at the same time.
+func eachBucket(ctx context.Context, c *config.Config, o Options, chosen []config.Bucket, f func(context.Context, int, config.Bucket) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelism(c, o))
+	for i, b := range chosen {
+		g.Go(func() error { return f(gctx, i, b) })
+	}
+	return g.Wait()
+}
+
+func parallelism(c *config.Config, o Options) int {
+	if o.Parallelism > 0 {
+		return o.Parallelism
+	}
+	return max(1, c.Rollout.Parallelism)
+}
+
+// stopsAll: what fails for one bucket will fail for all.
+func stopsAll(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, providers.ErrCredentials))
+}
+
+// choose picks the buckets that -target and -exclude leave, and checks that
+// every pattern means something.
+func choose(c *config.Config, o Options) ([]config.Bucket, error) {
+	for flag, patterns := range map[string][]string{"-target": o.Targets, "-exclude": o.Excludes, "-retry": o.Retry} {
+		for _, pat := range patterns {
+			if !slices.ContainsFunc(c.Buckets, func(b config.Bucket) bool { return matches(pat, b.Address) }) {
+				return nil, &NoMatchError{Flag: flag, Pattern: pat, Addresses: addresses(c)}
+			}
+		}
+	}
+	var out []config.Bucket
+	for _, b := range c.Buckets {
+		if (len(o.Targets) == 0 || matchesAny(o.Targets, b.Address)) && !matchesAny(o.Excludes, b.Address) {
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// NoMatchError says that a pattern of addresses matches no bucket.
+type NoMatchError struct {
+	Flag, Pattern string
+	// Addresses are all there are.
+	Addresses []string
+}
+
+func (e *NoMatchError) Error() string {
+	return fmt.Sprintf("%s=%s matches no bucket of the configuration", e.Flag, e.Pattern)
+}
+
+// Hint names the addresses there are.
+func (e *NoMatchError) Hint() string {
+	as := e.Addresses
+	if len(as) > 8 {
+		as = append(slices.Clone(as[:8]), fmt.Sprintf("and %d more", len(as)-8))
+	}
+	return "the addresses are " + strings.Join(as, ", ")
+}
+
+func addresses(c *config.Config) []string {
+	var as []string
+	for _, b := range c.Buckets {
+		as = append(as, b.Address)
+	}
+	return as
+}
+
+// matches compares an address with a pattern, in which * stands for any text;
+// bucket.site means all instances of bucket.site.
+func matches(pattern, address string) bool {
+	re := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, `.*`)
+	ok, err := regexp.MatchString(`^`+re+`(\[".*"\])?$`, address)
+	return err == nil && ok
+}
+
+func matchesAny(patterns []string, address string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, address) })
+}
+
+func retries(o Options, b config.Bucket) bool { return matchesAny(o.Retry, b.Address) }
+
+// planBucket judges one bucket's observation.
+func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) BucketPlan {
+	p := BucketPlan{Address: b.Address, Bucket: b.Name, Region: b.Region, CNAMEs: b.Names(), Steps: []Step{}}
+	if a.Bucket != nil {
+		p.Region = a.Bucket.Region
+	}
+	if lookErr != nil {
+		p.Standing = StandBlocked
+		p.Findings = []Finding{lookFinding(lookErr)}
+		return p
+	}
+	p.Fingerprint = fingerprint(a)
+	if g == Migrate {
+		p.Findings = findings(b, a)
+	}
+	held := g == Migrate && a.Crumbs.held() && !a.Retry && !a.switched()
+	if held {
+		p.Findings = []Finding{heldFinding(b, a)}
+	}
+	all := judgeAll(b, a, table(g))
+	p.Stage = firstKind(all)
+	for _, s := range all {
+		if s.verdict.Status == Failed {
+			p.Findings = append([]Finding{{Error, string(s.stage.kind), "stage " + string(s.stage.kind) + " cannot go on", s.verdict.Why}}, p.Findings...)
+		}
+	}
+	switch {
+	case held:
+		p.Standing = StandHeld
+	case blocked(p.Findings):
+		p.Standing = StandBlocked
+	case len(all) == 0:
+		p.Standing = StandDone
+	case a.Dist == nil:
+		p.Standing = StandNew
+	default:
+		p.Standing = StandUnderWay
+	}
+	if p.Standing == StandNew || p.Standing == StandUnderWay {
+		p.addSteps(b, a, all, upTo(g, o.Until))
+	}
+	return p
+}
+
+func (p *BucketPlan) addSteps(b config.Bucket, a Actual, all []judged, wanted []stage) {
+	for _, j := range all {
+		if slices.ContainsFunc(wanted, func(s stage) bool { return s.kind == j.stage.kind }) {
+			p.Steps = append(p.Steps, j.step())
+		}
+	}
+	p.Expect = Seconds(longestPath(p.Steps) / time.Second)
+	if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == DNSSwitch || s.Kind == DNSRestore }) {
+		p.Mixed = Seconds(mixedTime(b, a) / time.Second)
+	}
+}
+
+// judged is a stage with its verdict.
+type judged struct {
+	stage   stage
+	verdict Verdict
+}
+
+// judgeAll gives the stages that are not done. A change of the distribution has
+// to be deployed and the links proven again, whatever they are now.
+func judgeAll(b config.Bucket, a Actual, t []stage) []judged {
+	var out []judged
+	changing := false
+	for _, s := range t {
+		v := s.check(b, a)
+		if v.Status == Done && changing && s.kind == DistributionDeployed {
+			v = waiting("until every edge has the change")
+			v.Expect = expectDeployed
+		}
+		if v.Status == Done && changing && s.kind == LinksVerify && !a.switched() {
+			a.Crumbs = nil
+			v = s.check(b, a)
+		}
+		if v.Status == Done {
+			continue
+		}
+		changing = changing || s.kind == DistributionCreate
+		out = append(out, judged{s, v})
+	}
+	return out
+}
+
+func firstKind(js []judged) Kind {
+	if len(js) == 0 {
+		return ""
+	}
+	return js[0].stage.kind
+}
+
+func (j judged) step() Step {
+	v := j.verdict
+	s := Step{Kind: j.stage.kind, Action: j.stage.action, Needs: j.stage.needs, Status: v.Status, Why: v.Why,
+		Changes: v.Changes, Undo: v.Undo, Expect: Seconds(v.Expect / time.Second), Links: v.Links}
+	if v.Action != "" {
+		s.Action = v.Action
+	}
+	if v.Status == Waiting {
+		s.Action = Wait
+	}
+	return s
+}
+
+// longestPath is how long the steps take together, as their needs allow.
+func longestPath(steps []Step) time.Duration {
+	end := map[Kind]time.Duration{}
+	var total time.Duration
+	for _, s := range steps {
+		var start time.Duration
+		for _, n := range s.Needs {
+			start = max(start, end[n])
+		}
+		end[s.Kind] = start + s.Expect.Duration()
+		total = max(total, end[s.Kind])
+	}
+	return total
+}
+
+// fingerprint is a digest of the facts of rule 3: never an ETag, a status, a
+// resolver's answer or a time.
+func fingerprint(a Actual) string {
+	type fact struct {
+		Records  map[string]string
+		Settings *providers.Settings
+		Cert     string
+		Bucket   *providers.Bucket
+	}
+	f := fact{Records: map[string]string{}, Bucket: a.Bucket}
+	for _, n := range a.Names {
+		f.Records[n.CNAME.Name] = showRecords(n.Set.Records)
+	}
+	if a.Dist != nil {
+		f.Settings = &a.Dist.Settings
+		f.Cert = a.Dist.Settings.CertificateARN
+	}
+	if a.Chosen != nil {
+		f.Cert = a.Chosen.ARN
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return ""
+	}
+	return digest(string(text))[:16]
+}
+
+func lookFinding(err error) Finding {
+	f := Finding{Error, "look-failed", "the bucket could not be looked at", err.Error()}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		f.Detail += ". " + h.Hint()
+	}
+	return f
+}
+
+func heldFinding(b config.Bucket, a Actual) Finding {
+	at, code, _ := strings.Cut(a.Crumbs[crumbHold], "/")
+	how := "by hand"
+	if code != "" && code != "manual" {
+		how = "because of " + code
+	}
+	return Finding{Note, "held", "the bucket was rolled back " + how + " at " + at + " and is held",
+		"nothing is done about it until: edgeward apply -retry='" + b.Address + "'"}
+}
+
+func summarize(bs []BucketPlan) Summary {
+	var s Summary
+	for _, b := range bs {
+		switch b.Standing {
+		case StandNew:
+			s.ToMigrate++
+		case StandUnderWay:
+			s.UnderWay++
+		case StandDone:
+			s.Done++
+		case StandBlocked:
+			s.Blocked++
+		case StandHeld:
+			s.Held++
+		}
+		for _, st := range b.Steps {
+			if st.Kind == DNSSwitch || st.Kind == DNSRestore && len(st.Changes) > 0 {
+				s.Switches++
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,417 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// showRecords is a record set as plans print it; "" is none.
+func showRecords(rs []providers.Record) string {
+	rs = slices.Clone(rs)
+	providers.SortRecords(rs)
+	var parts []string
+	for _, r := range rs {
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, " + ")
+}
+
+func recordPath(name string) string { return "record " + name }
+
+// withTTL are records with another TTL, where they have one of their own.
+func withTTL(rs []providers.Record, ttl time.Duration) []providers.Record {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		if !rs[i].Alias && !rs[i].Proxied {
+			rs[i].TTL = ttl
+		}
+	}
+	return rs
+}
+
+// lowTarget is the TTL that lowering aims at: what the provider can keep.
+func lowTarget(b config.Bucket, n NameActual) time.Duration {
+	return max(b.DNS.LowTTL, n.Features.MinTTL)
+}
+
+// moved is the name that S3 serves today, nil when only added names are asked.
+func (a Actual) moved(b config.Bucket) *NameActual {
+	for i := range a.Names {
+		if b.Moved(a.Names[i].CNAME) {
+			return &a.Names[i]
+		}
+	}
+	return nil
+}
+
+// checkTTLLower (rule 8): the TTL is low on every authoritative server, and the
+// old TTL has run out since.
+func checkTTLLower(b config.Bucket, a Actual) Verdict {
+	n := a.moved(b)
+	if n == nil || n.Serves == servesOurs || n.Serves == servesNobody {
+		return done("no record is to be lowered")
+	}
+	ttl, has := n.ttl()
+	if !has {
+		return done("the record of " + n.CNAME.Name + " has no TTL of its own")
+	}
+	low := lowTarget(b, *n)
+	was, drain, saved := a.Crumbs.wasTTL()
+	since, askedTTL, lowered := a.Crumbs.lowSince()
+	asked := saved && askedTTL == ttl
+	lowered = lowered && asked
+	switch {
+	case ttl > low && !asked:
+		return lowerVerdict(*n, ttl, low)
+	case !saved || ttl == was:
+		return done(fmt.Sprintf("the TTL of %s is %s", n.CNAME.Name, shortDuration(ttl)))
+	case lowered && !a.Now.Before(since.Add(drain)):
+		return done(fmt.Sprintf("the TTL of %s is %s, and the old one of %s has run out", n.CNAME.Name, shortDuration(ttl), shortDuration(drain)))
+	case lowered:
+		v := waiting(fmt.Sprintf("until %s: resolvers may hold the old TTL of %s until then", writeTime(since.Add(drain)), shortDuration(drain)))
+		v.Until, v.Expect = since.Add(drain), drain
+		return v
+	case !a.has(PartAuthoritative):
+		v := waiting("the authoritative servers have not been asked yet")
+		v.Expect = drain
+		return v
+	}
+	if behind := serversBehind(*n, ttl); behind != nil {
+		v := waiting("the low TTL is not at every authoritative server: " + strings.Join(behind, "; "))
+		v.Expect = drain
+		return v
+	}
+	v := todo("every authoritative server has the low TTL: the old one of " + shortDuration(drain) + " starts to run out")
+	v.Expect = drain
+	return v
+}
+
+func lowerVerdict(n NameActual, ttl, low time.Duration) Verdict {
+	v := todo(fmt.Sprintf("then wait until the old TTL of %s has run out everywhere", shortDuration(ttl)),
+		ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(withTTL(n.Set.Records, low))})
+	v.Expect = ttl + expectInSync
+	v.Undo = "edgeward rollback sets the old TTL again"
+	return v
+}
+
+// serversBehind are the authoritative servers that do not answer, or not with a
+// TTL of at most ttl.
+func serversBehind(n NameActual, ttl time.Duration) []string {
+	var out []string
+	for _, a := range n.Authoritative {
+		ok := len(a.Records) > 0 && a.Err == ""
+		for _, r := range a.Records {
+			ok = ok && (r.Name != "" && r.Name != n.CNAME.Name || time.Duration(r.TTL)*time.Second <= ttl)
+		}
+		if !ok {
+			out = append(out, a.Server+" answers "+says(a))
+		}
+	}
+	if len(n.Authoritative) == 0 {
+		return []string{"none was found"}
+	}
+	return out
+}
+
+func lowerTTL(ctx context.Context, s scene) error {
+	n := s.a.moved(s.b)
+	ttl, _ := n.ttl()
+	low := lowTarget(s.b, *n)
+	if _, asked, _ := s.a.Crumbs.lowSince(); ttl <= low || asked == ttl {
+		// A time that must not be early is written after what it is about.
+		return s.setTags(ctx, map[string]string{crumbLowSince: writeSince(writeTime(s.w.Clock.Now()), ttl)})
+	}
+	save := s.a.Crumbs.saveRecord(*n, low)
+	if s.a.Crumbs[crumbLowSince] != "" {
+		save[crumbLowSince] = ""
+	}
+	if err := s.setTags(ctx, save); err != nil {
+		return err
+	}
+	p := s.w.DNS[n.CNAME.DNSProvider]
+	if err := p.Replace(ctx, n.CNAME.Name, n.Set.Records, withTTL(n.Set.Records, low)); err != nil {
+		return fmt.Errorf("lower the TTL of %s: %w", n.CNAME.Name, err)
+	}
+	return readBackTTL(ctx, s, *n, low)
+}
+
+// readBackTTL notices a provider that kept the TTL, or has a floor: that is
+// written down, and the switch goes on with the longer mixed time.
+func readBackTTL(ctx context.Context, s scene, n NameActual, low time.Duration) error {
+	set, err := s.w.DNS[n.CNAME.DNSProvider].Look(ctx, n.CNAME.Name)
+	if err != nil {
+		return fmt.Errorf("read back the record of %s: %w", n.CNAME.Name, err)
+	}
+	n.Set = set
+	kept, has := n.ttl()
+	if !has || kept <= low {
+		return nil
+	}
+	s.note(fmt.Sprintf("%s was asked for a TTL of %s and has %s: for that long some visitors will reach S3 and some CloudFront", n.CNAME.DNSProvider, shortDuration(low), shortDuration(kept)))
+	return s.setTags(ctx, map[string]string{crumbLowSince: writeSince("asked", kept)})
+}
+
+func writeSince(at string, ttl time.Duration) string {
+	return fmt.Sprintf("%s/%d", at, int64(ttl/time.Second))
+}
+
+// setTags merges crumbs into the distribution's tags; nothing when none.
+func (s scene) setTags(ctx context.Context, tags map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	if err := s.acc.Distributions.SetTags(ctx, s.a.Dist.ARN, tags); err != nil {
+		return fmt.Errorf("write %s to the tags of distribution %s: %w", strings.Join(slices.Sorted(maps.Keys(tags)), ", "), s.a.Dist.ID, err)
+	}
+	return nil
+}
+
+// cloudFrontZone is the hosted zone of every alias to a distribution [Route 53
+// API Reference, AliasTarget].
+const cloudFrontZone = "Z2FDTNDATAQYW2"
+
+// wantedRecords are what a name should have: a CNAME stays a CNAME; an alias
+// record, an apex, or a name with other types beside gets alias records.
+func wantedRecords(b config.Bucket, a Actual, n NameActual) []providers.Record {
+	domain, ipv6 := knownAfter(DistributionCreate), true
+	if a.Dist != nil {
+		domain, ipv6 = a.Dist.Domain, a.Dist.Settings.IPv6
+	}
+	ttl, has := n.ttl()
+	low := lowTarget(b, n)
+	switch {
+	case !has || ttl > low:
+		ttl = low
+	}
+	if useAlias(n) {
+		rs := []providers.Record{{Type: "A", Value: domain, Alias: true, AliasZone: cloudFrontZone}}
+		if ipv6 {
+			rs = append(rs, providers.Record{Type: "AAAA", Value: domain, Alias: true, AliasZone: cloudFrontZone})
+		}
+		return rs
+	}
+	return []providers.Record{{Type: "CNAME", Value: domain, TTL: ttl}}
+}
+
+func useAlias(n NameActual) bool {
+	if !n.Features.Alias {
+		return false
+	}
+	cname := slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return r.Type == "CNAME" })
+	return !cname && (len(n.Set.Records) > 0 || n.CNAME.Name == n.Set.Zone || len(n.Set.Other) > 0)
+}
+
+// checkSwitch: every name's record is the distribution's.
+func checkSwitch(b config.Bucket, a Actual) Verdict {
+	if a.Crumbs.held() && !a.Retry && !a.switched() {
+		return failed("the bucket was rolled back and is held: " + a.Crumbs[crumbHold])
+	}
+	v := todo("one write a name; visitors are sent to CloudFront from then on")
+	for _, n := range a.Names {
+		if n.Serves == servesOurs {
+			continue
+		}
+		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(wantedRecords(b, a, n))})
+		if !n.Features.Swap {
+			v.Why = "not atomic: an edit within the write itself can be lost"
+		}
+	}
+	if v.Changes == nil {
+		return done("the names are the distribution's")
+	}
+	v.Expect = expectInSync
+	v.Undo = "edgeward rollback -target='" + b.Address + "'"
+	return v
+}
+
+// switchNames is the gate of rule 7 and then the writes.
+func switchNames(ctx context.Context, s scene) error {
+	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
+	if err != nil {
+		return fmt.Errorf("read distribution %s before the switch: %w", s.a.Dist.ID, err)
+	}
+	if d.Status != providers.Deployed {
+		return notYet("distribution " + d.ID + " is " + d.Status + " again: not every edge has it")
+	}
+	if m := missing(d.Settings.Aliases, s.b.Names()); m != nil || !d.Settings.Enabled || d.Settings.CertificateARN == "" {
+		return fmt.Errorf("distribution %s cannot take the visitors: it needs to be enabled, with a certificate and the aliases %s: %w", d.ID, strings.Join(s.b.Names(), ", "), providers.ErrConflict)
+	}
+	s.a.Dist.ETag = d.ETag
+	if !proven(s.b, s.a) {
+		if err := verifyLinks(ctx, s); err != nil {
+			return err
+		}
+	}
+	save := map[string]string{}
+	if n := s.a.moved(s.b); n != nil {
+		save = s.a.Crumbs.saveRecord(*n, lowTarget(s.b, *n))
+	}
+	for _, k := range []string{crumbHold, crumbFinished} {
+		if s.a.Crumbs[k] != "" {
+			save[k] = ""
+		}
+	}
+	if err := s.setTags(ctx, save); err != nil {
+		return err
+	}
+	for _, n := range s.a.Names {
+		if n.Serves == servesOurs {
+			continue
+		}
+		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, wantedRecords(s.b, s.a, n)); err != nil {
+			return fmt.Errorf("switch %s: %w", n.CNAME.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkPropagated: the world answers with the distribution (rule 9).
+func checkPropagated(b config.Bucket, a Actual) Verdict {
+	if a.finished() {
+		return done("an earlier run saw the world answer")
+	}
+	if !a.switched() || !a.has(PartAuthoritative|PartResolvers) {
+		v := waiting("until every authoritative server and most resolvers answer with the distribution")
+		v.Expect = mixedTime(b, a)
+		return v
+	}
+	for _, n := range a.Names {
+		if why := unproven(n, func(x providers.Answer) bool { return answersWith(x, a.Dist.Domain) }); why != "" {
+			v := waiting(why)
+			v.Expect = mixedTime(b, a)
+			return v
+		}
+	}
+	return done("every authoritative server and most resolvers answer with the distribution")
+}
+
+// unproven says what the proof of a name's record still lacks, "" when nothing:
+// every authoritative server, and more than half of the resolvers.
+func unproven(n NameActual, right func(providers.Answer) bool) string {
+	if n.alias() {
+		if n.Edge != nil {
+			return n.CNAME.Name + ": " + n.Edge.Error()
+		}
+		return ""
+	}
+	var behind []string
+	for _, a := range n.Authoritative {
+		if !right(a) {
+			behind = append(behind, a.Server+" answers "+says(a))
+		}
+	}
+	if len(n.Authoritative) == 0 || behind != nil {
+		return n.CNAME.Name + ": not every authoritative server has the record: " + strings.Join(behind, "; ")
+	}
+	for _, a := range n.Resolved {
+		if !right(a) {
+			behind = append(behind, a.Server+" answers "+says(a))
+		}
+	}
+	if ok := len(n.Resolved) - len(behind); 2*ok <= len(n.Resolved) {
+		return fmt.Sprintf("%s: %d of %d resolvers have the record: %s", n.CNAME.Name, ok, len(n.Resolved), strings.Join(behind, "; "))
+	}
+	return ""
+}
+
+// mixedTime is how long some visitors reach S3 and some CloudFront.
+func mixedTime(b config.Bucket, a Actual) time.Duration {
+	var longest time.Duration
+	for _, n := range a.Names {
+		ttl, has := n.ttl()
+		switch {
+		case n.Serves == servesNobody:
+		case !has:
+			longest = max(longest, aliasTTL)
+		case a.Crumbs.keeps(ttl):
+			longest = max(longest, ttl)
+		default:
+			longest = max(longest, min(ttl, lowTarget(b, n)))
+		}
+	}
+	return longest
+}
+
+// aliasTTL is the TTL that Route 53 gives to the answers of alias records to S3
+// and CloudFront [Route 53 Developer Guide].
+const aliasTTL = time.Minute
+
+// finalTTL is what a name's record has in the end; false when that is not ours
+// to say: the record has no TTL, or the owner has had it back.
+func finalTTL(b config.Bucket, a Actual, n NameActual) (time.Duration, bool) {
+	was, _, saved := a.Crumbs.wasTTL()
+	ttl, has := n.ttl()
+	switch {
+	case b.DNS.TTL > 0:
+		return b.DNS.TTL, true
+	case a.finished():
+		return 0, false
+	case saved:
+		return was, true
+	case n.Serves != servesOurs && has:
+		return ttl, true
+	}
+	return 0, false
+}
+
+// checkTTLRestore: the record has its final TTL, and that is written down.
+func checkTTLRestore(b config.Bucket, a Actual) Verdict {
+	v := todo("nothing to restore: the end is written down")
+	for _, n := range a.Names {
+		final, ok := finalTTL(b, a, n)
+		if n.Serves != servesOurs {
+			n.Set.Records = wantedRecords(b, a, n)
+		}
+		if ttl, has := n.ttl(); ok && has && ttl != final {
+			v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(withTTL(n.Set.Records, final))})
+		}
+	}
+	switch {
+	case v.Changes == nil && a.finished():
+		return done("the migration is finished")
+	case v.Changes != nil && b.DNS.TTL > 0:
+		v.Why = "the final TTL"
+	case v.Changes != nil:
+		v.Why = "the old TTL again"
+	}
+	v.Undo = "edgeward rollback -target='" + b.Address + "'"
+	return v
+}
+
+func restoreTTL(ctx context.Context, s scene) error {
+	for _, n := range s.a.Names {
+		final, ok := finalTTL(s.b, s.a, n)
+		if ttl, has := n.ttl(); !ok || !has || ttl == final {
+			continue
+		}
+		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, withTTL(n.Set.Records, final)); err != nil {
+			return fmt.Errorf("restore the TTL of %s: %w", n.CNAME.Name, err)
+		}
+	}
+	return s.setTags(ctx, map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""})
+}
+
+// shortDuration prints whole units: 90s, 1h, 1h30m, 1d.
+func shortDuration(d time.Duration) string {
+	if d < 2*time.Minute {
+		return fmt.Sprintf("%ds", int64(d/time.Second))
+	}
+	var b strings.Builder
+	for _, u := range []struct {
+		name string
+		d    time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		if n := d / u.d; n > 0 {
+			fmt.Fprintf(&b, "%d%s", n, u.name)
+			d -= n * u.d
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,132 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// oldRecords are what a name had before the switch: the crumb of the moved
+// name; nothing for an added one.
+func oldRecords(b config.Bucket, a Actual, n NameActual) ([]providers.Record, error) {
+	if !b.Moved(n.CNAME) {
+		return nil, nil
+	}
+	was := a.Crumbs[crumbWas]
+	if was == "" {
+		return nil, fmt.Errorf("distribution %s has no tag %s, which keeps the old record of %s; set the record by hand: CNAME %s",
+			a.Dist.ID, crumbWas, n.CNAME.Name, a.Dist.Settings.OriginDomain)
+	}
+	ttl, _, _ := a.Crumbs.wasTTL()
+	return decodeRecords(was, ttl)
+}
+
+// checkRestore: every name has its old record, and the bucket is held.
+func checkRestore(b config.Bucket, a Actual) Verdict {
+	if a.Dist == nil {
+		return done("edgeward has changed nothing")
+	}
+	v := todo("the old record of every name; the distribution stays, enabled, with its aliases: resolvers still send visitors there")
+	for _, n := range a.Names {
+		old, err := oldRecords(b, a, n)
+		if n.Serves != servesOurs && a.Crumbs[crumbWas] == "" {
+			continue // nothing was changed yet
+		}
+		if err != nil {
+			return failed(err.Error())
+		}
+		if providers.SameRecords(old, n.Set.Records) {
+			continue
+		}
+		if n.Serves != servesOurs && !providers.SameRecords(withTTL(old, 0), withTTL(n.Set.Records, 0)) {
+			return failed(fmt.Sprintf("%s is %q, which is neither the distribution's nor the old record %q; it is not touched", n.CNAME.Name, showRecords(n.Set.Records), showRecords(old)))
+		}
+		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(old)})
+	}
+	if v.Changes == nil && a.Crumbs.held() {
+		return done("the names have their old records")
+	}
+	if v.Changes == nil {
+		v.Why = "no record was switched; the bucket is held"
+	}
+	v.Expect = expectInSync
+	v.Undo = "edgeward apply -retry='" + b.Address + "'"
+	return v
+}
+
+// restoreRecords writes the hold first (rule 10), so that no other run switches
+// the bucket again, and then the old records.
+func restoreRecords(ctx context.Context, s scene) error {
+	if !s.a.Crumbs.held() {
+		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/manual"}
+		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof} {
+			if s.a.Crumbs[k] != "" {
+				hold[k] = ""
+			}
+		}
+		if err := s.setTags(ctx, hold); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.a.Names {
+		if n.Serves != servesOurs && s.a.Crumbs[crumbWas] == "" {
+			continue
+		}
+		old, err := oldRecords(s.b, s.a, n)
+		if err != nil {
+			return err
+		}
+		if providers.SameRecords(old, n.Set.Records) {
+			continue
+		}
+		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, old); err != nil {
+			return fmt.Errorf("restore the record of %s: %w", n.CNAME.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkRestored: the world answers with the old records.
+func checkRestored(b config.Bucket, a Actual) Verdict {
+	if a.Dist == nil || a.Crumbs[crumbWas] == "" {
+		return done("edgeward has changed nothing")
+	}
+	v := waiting("until every authoritative server and most resolvers answer with the old record")
+	v.Expect = mixedTime(b, a)
+	for _, n := range a.Names {
+		if n.Serves == servesOurs || !a.has(PartAuthoritative|PartResolvers) {
+			return v
+		}
+		if why := unrestored(n, a.Dist.Domain); why != "" {
+			v.Why = why
+			return v
+		}
+	}
+	return done("every authoritative server and most resolvers answer with the old record")
+}
+
+// unrestored says who still answers with the distribution, "" when nobody does
+// (or, of the resolvers, less than half).
+func unrestored(n NameActual, domain string) string {
+	if n.alias() {
+		return unproven(n, nil)
+	}
+	old := func(x providers.Answer) bool {
+		if x.Err != "" || x.RCode != "NOERROR" && x.RCode != "NXDOMAIN" {
+			return false
+		}
+		for _, r := range x.Records {
+			if strings.EqualFold(strings.TrimSuffix(r.Value, "."), domain) {
+				return false
+			}
+		}
+		if len(n.Set.Records) > 0 {
+			return answersWith(x, n.Set.Records[0].Value)
+		}
+		return true
+	}
+	return unproven(n, old)
+}

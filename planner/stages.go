@@ -1,0 +1,80 @@
+package planner
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+)
+
+// stage is one row of a table. check is pure; do acts on the observation that
+// check judged, never on the plan, and may die before or after any of its
+// calls.
+type stage struct {
+	kind   Kind
+	needs  []Kind
+	reads  Part
+	action Action
+	check  func(config.Bucket, Actual) Verdict
+	do     func(context.Context, scene) error // nil: a pure wait
+	// every bounds the pause between two looks.
+	every time.Duration
+}
+
+// Waits look at once, then after a second, then ever less often, up to these.
+const (
+	everyAPI = 20 * time.Second
+	everyDNS = 5 * time.Second
+)
+
+// table is the stages of a goal, in order.
+func table(g Goal) []stage {
+	if g == Rollback {
+		return rollbackStages()
+	}
+	return migrateStages()
+}
+
+func migrateStages() []stage {
+	const certificate = PartCertificate | PartValidation
+	return []stage{
+		{CertificateRequest, nil, PartCertificate, Create, checkCertificateRequest, requestCertificate, everyAPI},
+		{CertificateValidate, []Kind{CertificateRequest}, certificate, Create, checkCertificateValidate, validateCertificate, everyDNS},
+		{CertificateIssued, []Kind{CertificateValidate}, PartCertificate, Wait, checkCertificateIssued, nil, everyAPI},
+		{PolicyEnsure, nil, PartBucket | PartPolicy, Create, checkPolicy, ensurePolicy, everyAPI},
+		{DistributionCreate, []Kind{CertificateIssued, PolicyEnsure}, PartTags | PartFull | PartBucket | PartCertificate | PartPolicy, Create, checkDistribution, putDistribution, everyAPI},
+		{DistributionDeployed, []Kind{DistributionCreate}, PartNames, Wait, checkDeployed, nil, everyAPI},
+		{LinksVerify, []Kind{DistributionDeployed}, PartTags | PartBucket | PartObjects, Check, checkLinks, verifyLinks, everyAPI},
+		{TTLLower, []Kind{DistributionCreate}, PartTags | PartAuthoritative, Change, checkTTLLower, lowerTTL, everyDNS},
+		{DNSSwitch, []Kind{LinksVerify, TTLLower}, PartTags | PartBucket | PartObjects, Change, checkSwitch, switchNames, everyAPI},
+		{DNSPropagated, []Kind{DNSSwitch}, PartTags | PartAuthoritative | PartResolvers, Wait, checkPropagated, nil, everyDNS},
+		{TTLRestore, []Kind{DNSPropagated}, PartTags, Change, checkTTLRestore, restoreTTL, everyDNS},
+	}
+}
+
+func rollbackStages() []stage {
+	return []stage{
+		{DNSRestore, nil, PartTags, Change, checkRestore, restoreRecords, everyAPI},
+		{DNSRestored, []Kind{DNSRestore}, PartTags | PartAuthoritative | PartResolvers | partFinished, Wait, checkRestored, nil, everyDNS},
+	}
+}
+
+// Kinds are the stages of a goal, in order: what -until takes.
+func Kinds(g Goal) []Kind {
+	var ks []Kind
+	for _, s := range table(g) {
+		ks = append(ks, s.kind)
+	}
+	return ks
+}
+
+// upTo are the stages until (in the table's order, inclusive); all when until
+// is "".
+func upTo(g Goal, until Kind) []stage {
+	t := table(g)
+	if i := slices.IndexFunc(t, func(s stage) bool { return s.kind == until }); i >= 0 {
+		return t[:i+1]
+	}
+	return t
+}

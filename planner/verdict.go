@@ -1,0 +1,156 @@
+package planner
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Verdict is what a stage says about an observation.
+type Verdict struct {
+	Status  Status
+	Why     string
+	Changes []ValueChange
+	Undo    string
+	// Expect is how long the stage should take from its start.
+	Expect time.Duration
+	// Until is when a wait should be over; zero when nobody can say. It comes
+	// from facts, never from now.
+	Until time.Time
+	// Links are what links.verify would fetch.
+	Links []string
+	// Action is the sign of the step; "" lets the stage's own stand.
+	Action Action
+}
+
+func done(why string) Verdict    { return Verdict{Status: Done, Why: why} }
+func waiting(why string) Verdict { return Verdict{Status: Waiting, Why: why} }
+func failed(why string) Verdict  { return Verdict{Status: Failed, Why: why} }
+func todo(why string, changes ...ValueChange) Verdict {
+	return Verdict{Status: Todo, Why: why, Changes: changes}
+}
+
+// scene is what an act is given: the world, the bucket and the observation that
+// the verdict was about.
+type scene struct {
+	w     providers.World
+	acc   providers.Account
+	b     config.Bucket
+	a     Actual
+	retry bool
+	// note tells the run something that changes nothing.
+	note func(string)
+}
+
+// How long things take, when nothing better is known.
+const (
+	expectIssued   = 5 * time.Minute
+	expectDeployed = 5 * time.Minute
+	expectVerify   = 30 * time.Second
+	expectInSync   = time.Minute
+)
+
+// knownAfter stands for a value that another stage makes.
+func knownAfter(k Kind) string { return "(known after " + string(k) + ")" }
+
+// fits says whether a live value is the one that was approved. A "(known after
+// KIND)" in the approved one stands for any text: the live value was computed
+// from the object that was found as that stage's own.
+func fits(approved, live string) bool {
+	before, rest, unknown := strings.Cut(approved, "(known after ")
+	if !unknown {
+		return approved == live
+	}
+	_, after, ok := strings.Cut(rest, ")")
+	return ok && len(live) >= len(before)+len(after) && strings.HasPrefix(live, before) && strings.HasSuffix(live, after)
+}
+
+// StaleError says that the world differs from what was approved (rule 2).
+type StaleError struct {
+	Kind   Kind
+	Change ValueChange
+	// Approved is the change that was approved at this path, if any.
+	Approved *ValueChange
+}
+
+func (e *StaleError) Error() string {
+	if e.Approved == nil {
+		return fmt.Sprintf("%s would change %s from %q to %q, which is not in the plan that was approved", e.Kind, e.Change.Path, e.Change.Before, e.Change.After)
+	}
+	if !fits(e.Approved.After, e.Change.After) {
+		return fmt.Sprintf("%s: %s would become %q, but %q was approved", e.Kind, e.Change.Path, e.Change.After, e.Approved.After)
+	}
+	return fmt.Sprintf("%s: %s is %q now, but was %q when the plan was approved", e.Kind, e.Change.Path, e.Change.Before, e.Approved.Before)
+}
+
+// Hint says what to do.
+func (e *StaleError) Hint() string {
+	return "somebody or something else changed it; look at it, then run edgeward plan and apply again"
+}
+
+// approve compares live changes with the approved steps of the same bucket: a
+// live value is approved if it equals the plan's before, or an after of an
+// approved step at the same path, which is our own progress.
+func approve(steps []Step, k Kind, changes []ValueChange) error {
+	for _, c := range changes {
+		var at *ValueChange
+		ours := false
+		for i := range steps {
+			for j := range steps[i].Changes {
+				s := &steps[i].Changes[j]
+				if s.Path != c.Path {
+					continue
+				}
+				if steps[i].Kind == k {
+					at = s
+				}
+				ours = ours || fits(s.After, c.Before)
+			}
+		}
+		if at == nil || !fits(at.After, c.After) || c.Before != at.Before && !ours {
+			return &StaleError{Kind: k, Change: c, Approved: at}
+		}
+	}
+	return nil
+}
+
+// answersWith says whether an authoritative answer has the CNAME target.
+func answersWith(a providers.Answer, target string) bool {
+	for _, r := range a.Records {
+		if r.Type == "CNAME" && strings.EqualFold(strings.TrimSuffix(r.Value, "."), target) {
+			return true
+		}
+	}
+	return false
+}
+
+// allAbsent says that every server answered, and that the name is not there.
+func allAbsent(as []providers.Answer) bool {
+	for _, a := range as {
+		if a.Err != "" || a.RCode != "NXDOMAIN" && (a.RCode != "NOERROR" || len(a.Records) > 0) {
+			return false
+		}
+	}
+	return len(as) > 0
+}
+
+// says is a server's answer in words.
+func says(a providers.Answer) string {
+	if a.Err != "" {
+		return "not (" + a.Err + ")"
+	}
+	if len(a.Records) == 0 {
+		if a.RCode == "NOERROR" {
+			return "that there is no such record"
+		}
+		return a.RCode
+	}
+	var parts []string
+	for _, r := range a.Records {
+		parts = append(parts, fmt.Sprintf("%s %s TTL %ds", r.Type, r.Value, r.TTL))
+	}
+	return strings.Join(parts, ", ")
+}
