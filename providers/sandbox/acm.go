@@ -48,8 +48,16 @@ func (w *World) coversNow(d *distribution, host string, now time.Time) bool {
 	return c != nil && now.Before(c.NotAfter) && certifies(c.Names, host)
 }
 
+func (c *certificate) status(now time.Time) string {
+	if c.Status == providers.CertificateIssued && !now.Before(c.NotAfter) {
+		return "EXPIRED"
+	}
+	return c.Status
+}
+
 func (c *certificate) port(now time.Time) providers.Certificate {
 	out := c.Certificate
+	out.Status = c.status(now)
 	out.Names = slices.Clone(c.Names)
 	out.Tags = map[string]string{}
 	for k, v := range c.Tags {
@@ -68,7 +76,7 @@ func (p certificatesPort) Covering(ctx context.Context, names []string) ([]provi
 	var out []providers.Certificate
 	err := p.w.call(ctx, p.op("Certificates.Covering", strings.Join(names, " "), false), func(now time.Time) error {
 		for _, arn := range sortedKeys(p.a.certificates) {
-			if c := p.a.certificates[arn]; c.listed() && coversAll(c.Names, names) {
+			if c := p.a.certificates[arn]; c.listed(now) && coversAll(c.Names, names) {
 				out = append(out, c.port(now))
 			}
 		}
@@ -81,9 +89,10 @@ func (p certificatesPort) Covering(ctx context.Context, names []string) ([]provi
 }
 
 // listed is whether ListCertificates in us-east-1 shows c to us.
-func (c *certificate) listed() bool {
+func (c *certificate) listed(now time.Time) bool {
+	s := c.status(now)
 	return strings.HasPrefix(c.ARN, "arn:aws:acm:us-east-1:") &&
-		(c.Status == providers.CertificateIssued || c.Status == providers.CertificatePending) &&
+		(s == providers.CertificateIssued || s == providers.CertificatePending) &&
 		(c.KeyType == "RSA_2048" || c.KeyType == "EC_prime256v1")
 }
 

@@ -30,6 +30,8 @@ type Clock struct {
 	seq     uint64
 	queue   sleepers
 	driving bool
+	// gauge belongs to the driver.
+	gauge *gauge
 	// waking is how many sleepers were woken that have not yet run; changes
 	// counts everything that happened to the clock.
 	waking  int
@@ -49,7 +51,7 @@ func NewClock(start time.Time, pace float64) *Clock {
 	if start.IsZero() {
 		start = Epoch()
 	}
-	return &Clock{now: start, pace: pace}
+	return &Clock{now: start, pace: pace, gauge: newGauge()}
 }
 
 // Now is the time of the simulation.
@@ -93,9 +95,8 @@ func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
 
 // drive wakes sleepers for as long as there are any.
 func (c *Clock) drive() {
-	g := newGauge()
 	for {
-		c.settle(g)
+		c.settle(c.gauge)
 		if !c.step() {
 			return
 		}

@@ -405,8 +405,8 @@ func (w *World) checkCertificate(a *account, s providers.Settings, now time.Time
 	switch {
 	case c == nil || !strings.HasPrefix(c.ARN, "arn:aws:acm:us-east-1:"):
 		return fmt.Errorf(code+"the certificate doesn't exist or isn't in us-east-1: %s: %w", s.CertificateARN, providers.ErrInvalid)
-	case c.Status != providers.CertificateIssued || now.After(c.NotAfter):
-		return fmt.Errorf(code+"the certificate isn't valid (%s): %s: %w", c.Status, s.CertificateARN, providers.ErrInvalid)
+	case c.status(now) != providers.CertificateIssued:
+		return fmt.Errorf(code+"the certificate isn't valid (%s): %s: %w", c.status(now), s.CertificateARN, providers.ErrInvalid)
 	case s.MinimumTLS == "":
 		return fmt.Errorf(code+"no minimum protocol version: %w", providers.ErrInvalid)
 	}
@@ -426,7 +426,9 @@ func (w *World) deploy(d *distribution, now time.Time) {
 	span := w.draw(w.o.Deploy, "deploy", d.id, strconv.Itoa(d.version))
 	w.at(now.Add(span), func(time.Time) {
 		d.pending--
-		w.serve(d, s)
+		if w.dists[d.id] == d {
+			w.serve(d, s)
+		}
 	})
 }
 

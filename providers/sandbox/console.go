@@ -75,13 +75,15 @@ func (w *World) EditDistribution(id string, f func(*providers.Settings)) {
 func (w *World) EditTags(id string, tags map[string]string) {
 	w.edit(func(now time.Time) {
 		d := w.dists[id]
+		set := map[string]string{}
 		for k, v := range tags {
 			if v == "" {
 				delete(d.tags, k)
-				delete(tags, k)
+			} else {
+				set[k] = v
 			}
 		}
-		w.tag(d, 0, now, tags)
+		w.tag(d, 0, now, set)
 	})
 }
 
@@ -209,6 +211,7 @@ func (w *World) EditBucket(name string, f func(*Bucket)) {
 		for _, o := range b.Objects {
 			b.put(o, now)
 		}
+		w.refresh(now)
 	})
 }
 

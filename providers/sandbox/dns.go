@@ -177,7 +177,7 @@ func (w *World) put(z *zone, name string, rs []providers.Record, now time.Time) 
 		}
 	}
 	w.at(now.Add(sync), func(at time.Time) { n.prune(at) })
-	w.appear(name, rs)
+	w.appear(name, rs, now)
 	w.validate(now)
 	return sync
 }

@@ -57,8 +57,8 @@ type reply struct {
 	from string
 	site bool
 	cors bool
-	// region of the S3 endpoint.
-	region string
+	// region of the S3 endpoint; home is the bucket's, told with a redirect.
+	region, home string
 	// dist, hit and age are CloudFront's.
 	dist *distribution
 	hit  bool
@@ -353,9 +353,7 @@ func (w *World) respond(got reply, q request, now time.Time) providers.Response 
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
 	}
-	if got.status == 301 && got.code == "PermanentRedirect" {
-		h.Set("X-Amz-Bucket-Region", w.buckets[strings.TrimSuffix(q.host, ".s3."+got.region+".amazonaws.com")].regionOr(""))
-	}
+	set("X-Amz-Bucket-Region", got.home)
 	if got.from == fromCloudFront {
 		got.stamp(h, id)
 	}
@@ -367,13 +365,6 @@ func (w *World) respond(got reply, q request, now time.Time) providers.Response 
 	out.Length = int64(len(body))
 	out.SHA256 = digest(body)
 	return out
-}
-
-func (b *bucket) regionOr(s string) string {
-	if b == nil {
-		return s
-	}
-	return b.Region
 }
 
 // stamp adds CloudFront's own headers.

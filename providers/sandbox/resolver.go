@@ -177,6 +177,10 @@ func (w *World) addresses(e endpoint, name, typ string, ttl uint32) []providers.
 	if typ != "A" && (typ != "AAAA" || !e.v6) {
 		return nil
 	}
+	memo := placeKey{e.kind, e.region, e.host, name, typ, e.global}
+	if out, ok := w.places[memo]; ok {
+		return out
+	}
 	key := []string{e.kind, e.region, strconv.FormatBool(e.global)}
 	n := 1
 	switch e.kind {
@@ -195,28 +199,41 @@ func (w *World) addresses(e endpoint, name, typ string, ttl uint32) []providers.
 		w.hosts[a] = e
 		out = append(out, providers.AnswerRecord{Name: name, Type: typ, Value: a, TTL: ttl})
 	}
+	w.places[memo] = out
 	return out
+}
+
+// placeKey is what decides the addresses of an endpoint.
+type placeKey struct {
+	kind, region, host, name, typ string
+	global                        bool
 }
 
 // resolve asks caching resolver i. The records carry what is left of their
 // TTLs; left is how long the whole answer may be kept.
 func (w *World) resolve(i int, name, typ string, now time.Time) (rcode string, chain []providers.AnswerRecord, left time.Duration) {
-	r := w.caches[i]
-	left = time.Hour
-	for range 9 {
-		c := w.cachedAnswer(r, i, name, typ, now)
-		rest := c.until.Sub(now)
-		left = min(left, rest)
+	rcode, left = w.walk(i, name, typ, now, func(c cachedAnswer) {
 		for _, a := range c.records {
-			a.TTL = uint32(max(0, rest) / time.Second)
+			a.TTL = uint32(max(0, c.until.Sub(now)) / time.Second)
 			chain = append(chain, a)
 		}
+	})
+	return rcode, chain, left
+}
+
+// walk follows the chain from name through the cache of resolver i.
+func (w *World) walk(i int, name, typ string, now time.Time, each func(cachedAnswer)) (rcode string, left time.Duration) {
+	left = time.Hour
+	for range 9 {
+		c := w.cachedAnswer(w.caches[i], i, name, typ, now)
+		left = min(left, c.until.Sub(now))
+		each(c)
 		if len(c.records) == 0 || c.records[0].Type != "CNAME" || typ == "CNAME" {
-			return c.rcode, chain, left
+			return c.rcode, left
 		}
 		name = c.records[0].Value
 	}
-	return "SERVFAIL", nil, 0
+	return "SERVFAIL", 0
 }
 
 // cachedAnswer is r's answer for one name of a chain: from the cache, or from a

@@ -192,9 +192,10 @@ func (w *World) s3(e endpoint, r request) reply {
 	case b.Region != e.region && e.kind == siteEnd:
 		return out.refuse(400, "IncorrectEndpoint")
 	case b.Region != e.region && e.global:
-		out.location = "http://" + name + ".s3." + b.Region + ".amazonaws.com" + r.path
+		out.home, out.location = b.Region, "http://"+name+".s3."+b.Region+".amazonaws.com"+r.path
 		return out.refuse(307, "TemporaryRedirect")
 	case b.Region != e.region:
+		out.home = b.Region
 		return out.refuse(301, "PermanentRedirect")
 	case r.method != "GET" && r.method != "HEAD" && r.method != "OPTIONS":
 		return out.refuse(405, "MethodNotAllowed")

@@ -109,9 +109,9 @@ func (w *World) welcome(now time.Time) {
 }
 
 // appear is called when records are written at name.
-func (w *World) appear(name string, rs []providers.Record) {
+func (w *World) appear(name string, rs []providers.Record, now time.Time) {
 	if len(rs) > 0 && w.visitors.names[name] == nil && !strings.HasPrefix(name, "_") {
-		w.meet(name, true, w.clock.Now())
+		w.meet(name, true, now)
 	}
 }
 
@@ -156,13 +156,12 @@ func (w *World) behind(name string) (*bucket, endpoint, string) {
 		if r.Type != "CNAME" && !r.Alias {
 			continue
 		}
-		target := r.Value
-		host := name
-		d := w.edgeOf(name)
-		if strings.HasSuffix(target, ".cloudfront.net") && d != nil {
-			target = d.served.OriginDomain
-			if _, b, ok := s3Host(target); ok {
-				host = b
+		target, host := r.Value, name
+		for _, d := range w.dists {
+			if d.domain == target {
+				target = d.settings.OriginDomain
+				_, host, _ = s3Host(target)
+				break
 			}
 		}
 		if e, _, ok := s3Host(target); ok && w.buckets[host] != nil {
@@ -170,6 +169,20 @@ func (w *World) behind(name string) (*bucket, endpoint, string) {
 		}
 	}
 	return nil, endpoint{}, ""
+}
+
+// refresh takes over what changed in the objects behind the names; what is not
+// to be had any more stays wanted.
+func (w *World) refresh(now time.Time) {
+	for _, v := range w.visitors.names {
+		for _, fresh := range w.wants(v.name, now) {
+			for i := range v.wants {
+				if v.wants[i].path == fresh.path {
+					v.wants[i] = fresh
+				}
+			}
+		}
+	}
 }
 
 // visitAll has every visitor make one visit.
@@ -328,25 +341,34 @@ func (w *World) findWay(v *visitor, now time.Time) (why string, absent bool) {
 	if !ok {
 		return "no resolver answers", false
 	}
-	types := []string{"A"}
-	if v.v6 {
-		types = []string{"AAAA", "A"}
-	}
-	for _, typ := range types {
-		rcode, chain, left := w.resolve(i, v.at.name, typ, now)
-		absent = len(chain) == 0
-		why = fmt.Sprintf("%s %s answers %s without an address", v.at.name, typ, rcode)
-		if len(chain) == 0 || chain[len(chain)-1].Type != typ {
-			continue
-		}
-		e, known := w.hosts[chain[len(chain)-1].Value]
-		if !known {
-			e = endpoint{kind: "unknown", host: chain[len(chain)-1].Value}
-		}
-		v.to, v.until = e, now.Add(left)
+	if v.v6 && w.tryWay(v, i, "AAAA", now) == "" {
 		return "", false
 	}
-	return why, absent
+	rcode := w.tryWay(v, i, "A", now)
+	if rcode == "" {
+		return "", false
+	}
+	c := w.caches[i].cache[question{v.at.name, "CNAME"}]
+	return v.at.name + " has no address: " + rcode, !now.Before(c.until) || len(c.records) == 0
+}
+
+// tryWay resolves one type; "" means that there is an address.
+func (w *World) tryWay(v *visitor, i int, typ string, now time.Time) (rcode string) {
+	var last providers.AnswerRecord
+	rcode, left := w.walk(i, v.at.name, typ, now, func(c cachedAnswer) {
+		if len(c.records) > 0 {
+			last = c.records[0]
+		}
+	})
+	if last.Type != typ {
+		return rcode
+	}
+	e, known := w.hosts[last.Value]
+	if !known {
+		e = endpoint{kind: "unknown", host: last.Value}
+	}
+	v.to, v.until = e, now.Add(left)
+	return ""
 }
 
 // working is resolver i, or the next one that answers: people have several.

@@ -119,6 +119,7 @@ type World struct {
 	dns      map[string]*provider
 	caches   []*resolver
 	hosts    map[string]endpoint // by address
+	places   map[placeKey][]providers.AnswerRecord
 	visitors visitors
 	throttle int
 	fail     map[string]error
@@ -163,6 +164,7 @@ func New(o Options) *World {
 		zones:    map[string]*zone{},
 		dns:      map[string]*provider{},
 		hosts:    map[string]endpoint{},
+		places:   map[placeKey][]providers.AnswerRecord{},
 		fail:     map[string]error{},
 	}
 	for _, label := range o.Accounts {
