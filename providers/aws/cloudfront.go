@@ -439,7 +439,7 @@ func (d *distributions) Create(ctx context.Context, callerReference string, s pr
 // existsID finds the ID in "The caller reference that you are using to create
 // a distribution is associated with another distribution. Already exists: E…":
 // the answer has it nowhere else.
-var existsID = regexp.MustCompile(`(?i)exists:?\s+(E[A-Z0-9]+)\b`)
+var existsID = regexp.MustCompile(`(?i:exists):?\s+([A-Z0-9]{6,})\b`)
 
 func (d *distributions) createError(op string, err error) error {
 	wrapped := d.c.fail(op, "cloudfront:CreateDistribution and cloudfront:TagResource", err)
