@@ -111,7 +111,7 @@ func serversBehind(n NameActual, ttl time.Duration) []string {
 			ok = ok && (r.Name != "" && r.Name != n.CNAME.Name || time.Duration(r.TTL)*time.Second <= ttl)
 		}
 		if !ok {
-			out = append(out, a.Server+" answers "+says(a))
+			out = append(out, a.Server+" answers "+saysTTL(a))
 		}
 	}
 	if len(n.Authoritative) == 0 {
@@ -343,11 +343,11 @@ func mixedTime(b config.Bucket, a Actual) time.Duration {
 // and CloudFront [Route 53 Developer Guide].
 const aliasTTL = time.Minute
 
-// finalTTL is what a name's record has in the end; false when that is not ours
-// to say: the record has no TTL, or the owner has had it back.
-func finalTTL(b config.Bucket, a Actual, n NameActual) (time.Duration, bool) {
+// finalTTL is what the names' records have in the end: the moved name's old TTL,
+// for added names too. It is false when that is not ours to say: there is none,
+// or the owner has had it back.
+func finalTTL(b config.Bucket, a Actual) (time.Duration, bool) {
 	was, _, saved := a.Crumbs.wasTTL()
-	ttl, has := n.ttl()
 	switch {
 	case b.DNS.TTL > 0:
 		return b.DNS.TTL, true
@@ -355,8 +355,9 @@ func finalTTL(b config.Bucket, a Actual, n NameActual) (time.Duration, bool) {
 		return 0, false
 	case saved:
 		return was, true
-	case n.Serves != servesOurs && has:
-		return ttl, true
+	}
+	if m := a.moved(b); m != nil && m.Serves != servesOurs {
+		return m.ttl()
 	}
 	return 0, false
 }
@@ -365,7 +366,7 @@ func finalTTL(b config.Bucket, a Actual, n NameActual) (time.Duration, bool) {
 func checkTTLRestore(b config.Bucket, a Actual) Verdict {
 	v := todo("nothing to restore: the end is written down")
 	for _, n := range a.Names {
-		final, ok := finalTTL(b, a, n)
+		final, ok := finalTTL(b, a)
 		if n.Serves != servesOurs {
 			n.Set.Records = wantedRecords(b, a, n)
 		}
@@ -387,7 +388,7 @@ func checkTTLRestore(b config.Bucket, a Actual) Verdict {
 
 func restoreTTL(ctx context.Context, s scene) error {
 	for _, n := range s.a.Names {
-		final, ok := finalTTL(s.b, s.a, n)
+		final, ok := finalTTL(s.b, s.a)
 		if ttl, has := n.ttl(); !ok || !has || ttl == final {
 			continue
 		}

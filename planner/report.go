@@ -175,7 +175,7 @@ func bucketStatus(b config.Bucket, a Actual, lookErr error, o Options) BucketSta
 // serverSays puts one server's answer in words, with who a visitor reaches by
 // it. The addresses of an alias do not say that by themselves.
 func serverSays(n NameActual, d *providers.Distribution, x providers.Answer) ServerSays {
-	out := ServerSays{Server: x.Server, Answer: says(x), Serves: string(servesUnknown)}
+	out := ServerSays{Server: x.Server, Answer: saysTTL(x), Serves: string(servesUnknown)}
 	var rs []providers.Record
 	for _, r := range x.Records {
 		if r.Type == "CNAME" && (r.Name == "" || r.Name == n.CNAME.Name) {

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -60,12 +61,17 @@ func knownAfter(k Kind) string { return "(known after " + string(k) + ")" }
 // KIND)" in the approved one stands for any text: the live value was computed
 // from the object that was found as that stage's own.
 func fits(approved, live string) bool {
-	before, rest, unknown := strings.Cut(approved, "(known after ")
+	first, rest, unknown := strings.Cut(approved, "(known after ")
 	if !unknown {
 		return approved == live
 	}
-	_, after, ok := strings.Cut(rest, ")")
-	return ok && len(live) >= len(before)+len(after) && strings.HasPrefix(live, before) && strings.HasSuffix(live, after)
+	pattern := "^" + regexp.QuoteMeta(first)
+	for part := range strings.SplitSeq(rest, "(known after ") {
+		_, after, _ := strings.Cut(part, ")")
+		pattern += ".+" + regexp.QuoteMeta(after)
+	}
+	ok, err := regexp.MatchString(pattern+"$", live)
+	return err == nil && ok
 }
 
 // StaleError says that the world differs from what was approved (rule 2).
@@ -137,8 +143,12 @@ func allAbsent(as []providers.Answer) bool {
 	return len(as) > 0
 }
 
-// says is a server's answer in words.
-func says(a providers.Answer) string {
+// says is a server's answer in words, saysTTL with the TTLs.
+func says(a providers.Answer) string { return answer(a, false) }
+
+func saysTTL(a providers.Answer) string { return answer(a, true) }
+
+func answer(a providers.Answer, ttl bool) string {
 	if a.Err != "" {
 		return "not (" + a.Err + ")"
 	}
@@ -150,7 +160,11 @@ func says(a providers.Answer) string {
 	}
 	var parts []string
 	for _, r := range a.Records {
-		parts = append(parts, fmt.Sprintf("%s %s TTL %ds", r.Type, r.Value, r.TTL))
+		part := r.Type + " " + r.Value
+		if ttl {
+			part += fmt.Sprintf(" TTL %ds", r.TTL)
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }

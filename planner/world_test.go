@@ -1,0 +1,347 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
+)
+
+const (
+	route53 = "dns_provider.route53.main"
+	swapped = "dns_provider.other.brand"
+)
+
+var worldSite = &providers.Website{IndexDocument: "index.html", ErrorDocument: "404.html"}
+
+func worldObjects() []sandbox.Object {
+	return []sandbox.Object{
+		{Key: "index.html", Body: []byte("<h1>hello</h1>"), ContentType: "text/html"},
+		{Key: "img/a b.png", Body: []byte("png"), ContentType: "image/png", CacheControl: "max-age=60"},
+		{Key: "404.html", Body: []byte("nothing"), ContentType: "text/html"},
+		{Key: "private.txt", Body: []byte("secret"), Private: true},
+	}
+}
+
+func cname(name, value string, ttl time.Duration) sandbox.NamedRecord {
+	return sandbox.NamedRecord{Name: name, Record: providers.Record{Type: "CNAME", Value: value, TTL: ttl}}
+}
+
+// lab is a world and the configuration that fits it.
+type lab struct {
+	options sandbox.Options
+	config  *config.Config
+}
+
+// newLab has five buckets that differ in what matters: REST with a long TTL and
+// an added name; a website at a provider that cannot swap; an apex with an
+// alias record; a low TTL already; CORS.
+func newLab(seed int64) *lab {
+	l := &lab{config: &config.Config{Rollout: config.Rollout{Parallelism: 4, MaxFailures: -1}, Limits: config.Limits{MaxSwitches: -1}}}
+	l.options = sandbox.Options{Clock: providers.RealClock{}, Seed: seed, DNS: []sandbox.Provider{
+		{Address: route53, Zones: []string{"example.com"}, Features: providers.Features{Provider: "route53", Alias: true, Swap: true}},
+		{Address: swapped, Zones: []string{"example.org"}, Features: providers.Features{Provider: "other", MinTTL: 30 * time.Second}},
+	}}
+	l.bucket("assets.example.com", route53, nil, cname("assets.example.com", "assets.example.com.s3.eu-west-1.amazonaws.com", time.Hour))
+	l.config.Buckets[0].CNAMEs = append(l.config.Buckets[0].CNAMEs, config.CNAME{Name: "static.example.com", DNSProvider: route53, Zone: "example.com"})
+	l.bucket("www.example.org", swapped, worldSite, cname("www.example.org", "www.example.org.s3-website-eu-west-1.amazonaws.com", 30*time.Minute))
+	l.bucket("example.com", route53, worldSite, sandbox.NamedRecord{Name: "example.com", Record: providers.Record{
+		Type: "A", Value: "s3-website-eu-west-1.amazonaws.com", Alias: true, AliasZone: "Z1BKCTXD74EZPE"}})
+	l.bucket("low.example.com", route53, nil, cname("low.example.com", "s3.dualstack.eu-west-1.amazonaws.com", 30*time.Second))
+	l.bucket("fonts.example.com", route53, nil, cname("fonts.example.com", "s3-eu-west-1.amazonaws.com", 5*time.Minute))
+	l.options.Buckets[4].CORS = true
+	return l
+}
+
+func (l *lab) bucket(name, provider string, site *providers.Website, r sandbox.NamedRecord) {
+	zone := strings.TrimPrefix(name, strings.SplitN(name, ".", 2)[0]+".")
+	if strings.Count(name, ".") == 1 {
+		zone = name
+	}
+	l.options.Buckets = append(l.options.Buckets, sandbox.Bucket{Name: name, Region: "eu-west-1", Website: site, Objects: worldObjects()})
+	for i := range l.options.DNS {
+		if l.options.DNS[i].Address == provider {
+			l.options.DNS[i].Records = append(l.options.DNS[i].Records, r)
+		}
+	}
+	l.config.Buckets = append(l.config.Buckets, config.Bucket{
+		Address: fmt.Sprintf("bucket[%q]", name), Name: name, Origin: "auto",
+		CNAMEs: []config.CNAME{{Name: name, DNSProvider: provider, Zone: zone}},
+		Verify: config.Verify{Paths: []string{"/index.html"}, Sample: 5, MaxAge: 15 * time.Minute},
+		DNS:    config.DNS{LowTTL: time.Minute},
+	})
+}
+
+// only keeps the buckets with these names.
+func (l *lab) only(names ...string) *lab {
+	var bs []config.Bucket
+	for _, b := range l.config.Buckets {
+		for _, n := range names {
+			if b.Name == n {
+				bs = append(bs, b)
+			}
+		}
+	}
+	l.config.Buckets = bs
+	return l
+}
+
+// session is one process of edgeward on a world.
+type session struct {
+	t      *testing.T
+	w      *sandbox.World
+	c      *config.Config
+	o      Options
+	mu     sync.Mutex
+	events []Event
+}
+
+func (l *lab) start(t *testing.T) *session {
+	w := sandbox.New(l.options)
+	return &session{t: t, w: w, c: l.config}
+}
+
+func (s *session) plan(ctx context.Context, g Goal) Plan {
+	s.t.Helper()
+	o := s.o
+	o.Goal = g
+	p, err := Make(ctx, s.w.Providers(), s.c, o)
+	if err != nil {
+		s.t.Fatalf("plan: %v", err)
+	}
+	return p
+}
+
+func (s *session) run(ctx context.Context, p Plan, change func(*Executor)) Report {
+	x := &Executor{World: s.w.Providers(), Config: s.c, Options: s.o, WaitTimeout: 100 * time.Hour, Events: func(e Event) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.events = append(s.events, e)
+	}}
+	if change != nil {
+		change(x)
+	}
+	return x.Apply(ctx, p)
+}
+
+func (s *session) apply(ctx context.Context, g Goal) Report {
+	s.t.Helper()
+	return s.run(ctx, s.plan(ctx, g), nil)
+}
+
+func (s *session) want(r Report, o Outcome) {
+	s.t.Helper()
+	for _, x := range r.Results {
+		if x.Outcome != o {
+			s.t.Errorf("%s: %s at %s: %s, want %s", x.Address, x.Outcome, x.Stage, x.Why, o)
+		}
+	}
+}
+
+// served: no visitor has missed anything, and there were visitors.
+func (s *session) served() {
+	s.t.Helper()
+	if v := s.w.Visitors(); v.Failed > 0 || v.Requests == 0 {
+		s.t.Errorf("%d of %d visits failed:\n%v", v.Failed, v.Requests, v.Failures)
+	}
+}
+
+func (s *session) said() string {
+	var b strings.Builder
+	for _, e := range s.events {
+		fmt.Fprintf(&b, "%s %s %s %s %s\n", e.Time.Format(time.TimeOnly), e.Address, e.Kind, e.Status, e.Why)
+	}
+	return b.String()
+}
+
+func TestMigrateEndToEnd(t *testing.T) {
+	for seed := range int64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newLab(seed).start(t)
+			s.w.StartVisitors(t.Context(), 20*time.Second)
+			r := s.apply(t.Context(), Migrate)
+			s.want(r, OutcomeFinished)
+			s.served()
+			if p := s.plan(t.Context(), Migrate); p.Summary.Done != len(p.Buckets) {
+				t.Errorf("seed %d: the plan after apply is not empty: %+v", seed, p)
+			}
+			for _, b := range s.c.Buckets {
+				for _, n := range b.Names() {
+					for _, rec := range s.w.Records(n) {
+						if !strings.HasSuffix(rec.Value, ".cloudfront.net") {
+							t.Errorf("%s is %s", n, rec)
+						}
+					}
+				}
+			}
+			if t.Failed() {
+				t.Log(s.said())
+			}
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func TestRollbackEndToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(3)
+		s := l.start(t)
+		before := map[string][]providers.Record{}
+		for _, b := range s.c.Buckets {
+			for _, n := range b.Names() {
+				before[n] = s.w.Records(n)
+			}
+		}
+		s.w.StartVisitors(t.Context(), 20*time.Second)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+		s.served()
+		for n, rs := range before {
+			if !providers.SameRecords(rs, s.w.Records(n)) {
+				t.Errorf("%s is %v, want %v", n, s.w.Records(n), rs)
+			}
+		}
+		if p := s.plan(t.Context(), Migrate); p.Summary.Held != len(p.Buckets) {
+			t.Errorf("rolled back buckets are not held: %+v", p.Summary)
+		}
+		s.want(s.apply(t.Context(), Migrate), OutcomeHeld)
+		s.o.Retry = []string{"*"}
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.o.Retry = nil
+		s.served()
+		if p := s.plan(t.Context(), Migrate); p.Summary.Done != len(p.Buckets) {
+			t.Errorf("the plan after the second apply is not empty: %+v", p.Summary)
+		}
+		if t.Failed() {
+			t.Log(s.said())
+		}
+	})
+}
+
+var errKilled = errors.New("killed")
+
+// killedAt runs f and has the process die at its nth call, before or after the
+// effect: that call and all later ones fail, and the context ends.
+func killedAt(l *lab, n int, after bool) (opts sandbox.Options, arm func(context.CancelFunc)) {
+	var mu sync.Mutex
+	var cancel context.CancelFunc
+	base, armed, dead := 0, false, false
+	opts = l.options
+	opts.Hook = func(c sandbox.Call) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if !armed {
+			return nil
+		}
+		if base == 0 {
+			base = c.N - 1
+		}
+		if c.N-base == n && c.After == after {
+			dead = true
+			cancel()
+		}
+		if dead {
+			return errKilled
+		}
+		return nil
+	}
+	return opts, func(c context.CancelFunc) {
+		mu.Lock()
+		defer mu.Unlock()
+		cancel, armed, dead, base = c, c != nil, false, 0
+	}
+}
+
+// calls counts what a whole undisturbed migration takes.
+func (l *lab) calls(t *testing.T) (n int) {
+	synctest.Test(t, func(t *testing.T) {
+		s := l.start(t)
+		s.apply(t.Context(), Migrate)
+		n = s.w.Calls()
+	})
+	return n
+}
+
+// TestKilledAtEveryCall: whatever call a run dies at, before or after its
+// effect, a second apply reaches the end, and a rollback instead of it brings
+// the names back; no visitor misses anything. Each bucket of the lab by itself,
+// so that call n is the same call each time.
+func TestKilledAtEveryCall(t *testing.T) {
+	runs := 0
+	start := time.Now()
+	for i, b := range newLab(0).config.Buckets {
+		seed := int64(i + 1)
+		one := func() *lab { return newLab(seed).only(b.Name) }
+		total := one().calls(t)
+		step := 1
+		if testing.Short() {
+			step = 7
+		}
+		for n := 1; n <= total; n += step {
+			for _, after := range []bool{false, true} {
+				for _, then := range []Goal{Migrate, Rollback} {
+					runs++
+					killThen(t, one(), n, after, then)
+					if t.Failed() {
+						t.Fatalf("bucket %s, killed at call %d (after its effect: %t), then %s", b.Name, n, after, then)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d runs in %s", runs, time.Since(start).Round(time.Millisecond))
+}
+
+func killThen(t *testing.T, l *lab, n int, after bool, then Goal) {
+	synctest.Test(t, func(t *testing.T) {
+		opts, arm := killedAt(l, n, after)
+		l.options = opts
+		s := l.start(t)
+		name := l.config.Buckets[0].Name
+		before := s.w.Records(name)
+		s.w.StartVisitors(t.Context(), time.Minute)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		arm(cancel)
+		if p, err := Make(ctx, s.w.Providers(), s.c, Options{Goal: Migrate}); err == nil && ctx.Err() == nil {
+			s.run(ctx, p, nil)
+		}
+		arm(nil)
+		// Somebody comes back after a while.
+		_ = providers.RealClock{}.Sleep(t.Context(), time.Duration(rand.IntN(3600))*time.Second)
+		r := s.apply(t.Context(), then)
+		for _, x := range r.Results {
+			if ok := x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled || x.Outcome == OutcomeNothing; !ok {
+				t.Errorf("%s: %s at %s: %s", x.Address, x.Outcome, x.Stage, x.Why)
+			}
+		}
+		s.served()
+		switch then {
+		case Migrate:
+			if p := s.plan(t.Context(), Migrate); p.Summary.Done != 1 {
+				t.Errorf("not done: %+v", p.Buckets[0])
+			}
+			if ds := s.w.Distributions(); len(ds) != 1 {
+				t.Errorf("%d distributions", len(ds))
+			}
+		case Rollback:
+			if got := s.w.Records(name); !providers.SameRecords(before, got) {
+				t.Errorf("%s is %v, was %v", name, got, before)
+			}
+		}
+		if t.Failed() {
+			t.Log(s.said())
+		}
+	})
+}
