@@ -349,7 +349,9 @@ func (w *World) findWay(v *visitor, now time.Time) (why string, absent bool) {
 		return "", false
 	}
 	c := w.caches[i].cache[question{v.at.name, "CNAME"}]
-	return v.at.name + " has no address: " + rcode, !now.Before(c.until) || len(c.records) == 0
+	// A cache may hold the absence of a new name for a while: nobody had it.
+	absent = now.Before(w.zoneOf(v.at.name).nodes[v.at.name].held) || !now.Before(c.until) || len(c.records) == 0
+	return v.at.name + " has no address: " + rcode, absent
 }
 
 // tryWay resolves one type; "" means that there is an address.
