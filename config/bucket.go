@@ -274,7 +274,7 @@ func (l *loader) readDNS(b block, pb *placedBucket) {
 			at = lowAt
 		}
 		l.warnf(at, "The low TTL is not low",
-			"low_ttl is %s, and ttl, which stands afterwards, is %s. Write a low_ttl below ttl, such as \"60s\".", pb.DNS.LowTTL, pb.DNS.TTL)
+			"low_ttl is %s, and ttl, which stands afterwards, is %s. Write a low_ttl below ttl, such as \"60s\".", durationWords(pb.DNS.LowTTL), durationWords(pb.DNS.TTL))
 	}
 }
 

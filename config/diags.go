@@ -135,8 +135,7 @@ func touchesSecret(expr hcl.Expression, ctx *hcl.EvalContext) bool {
 		return false
 	}
 	found := false
-	//nolint:errcheck // the walker reports nothing
-	hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
+	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && call.Name == "env" {
 			found = true
 		}
@@ -158,12 +157,12 @@ func marked(t hcl.Traversal, ctx *hcl.EvalContext) bool {
 
 // didYouMean returns the candidate nearest to a misspelt word, or "".
 func didYouMean(given string, candidates []string) string {
-	best, bestDist := "", 3
+	best, bestDist := "", 4
 	for _, c := range candidates {
 		if strings.EqualFold(given, c) {
 			return c
 		}
-		limit := min(len(given), len(c)) / 2
+		limit := min(len(given), len(c), 9) / 3
 		if d := editDistance(given, c); d < bestDist && d <= limit {
 			best, bestDist = c, d
 		}
@@ -171,25 +170,29 @@ func didYouMean(given string, candidates []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's.
+// editDistance counts the insertions, removals, replacements and swaps of
+// neighbours between two words (optimal string alignment).
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diag := row[0]
+		row := make([]int, len(b)+1)
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
 			}
-			diag = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
 		}
+		before, last = last, row
 	}
-	return row[len(b)]
+	return last[len(b)]
 }
 
 // suggest is the sentence that ends a message about an unknown word.
@@ -198,7 +201,7 @@ func suggest(given string, candidates []string, what string) string {
 		return fmt.Sprintf("Did you mean %q?", s)
 	}
 	if len(candidates) == 0 {
-		return fmt.Sprintf("There is no %s here.", what)
+		return fmt.Sprintf("No %s stands here.", what)
 	}
 	return fmt.Sprintf("Known here: %s.", quoted(candidates))
 }

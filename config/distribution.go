@@ -97,8 +97,15 @@ func readAdopt(own block) (string, place) {
 	return deref(b.text("adopt", distributionID)), at
 }
 
+var (
+	distributionForm = regexp.MustCompile(`^[A-Z0-9]{6,32}$`)
+	policyForm       = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	certificateForm  = regexp.MustCompile(`^arn:aws[a-z-]*:acm:([a-z0-9-]+):[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
+	webACLForm       = regexp.MustCompile(`^arn:aws[a-z-]*:wafv2:us-east-1:[0-9]{12}:global/webacl/[\w-]{1,128}/[0-9a-fA-F-]+$`)
+)
+
 func distributionID(s string) *flaw {
-	if regexp.MustCompile(`^[A-Z0-9]{6,32}$`).MatchString(s) {
+	if distributionForm.MatchString(s) {
 		return nil
 	}
 	return flawf("Invalid distribution ID", "%q is not the ID of a distribution. Write the ID, such as \"E2QWRUHEXAMPLE\", not its domain or ARN.", s)
@@ -106,7 +113,7 @@ func distributionID(s string) *flaw {
 
 func policyID(name string) rule {
 	return func(s string) *flaw {
-		if regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(s) {
+		if policyForm.MatchString(s) {
 			return nil
 		}
 		return flawf("Invalid policy ID", "%q is not the ID of a policy. Write its ID, such as %s = \"658327ea-f89d-4fab-a63d-7e88639e58f6\", not its name.", s, name)
@@ -128,7 +135,7 @@ func rootObject(s string) *flaw {
 func certificateARN(s string) *flaw {
 	const summary = "Invalid certificate ARN"
 	form := "Write \"arn:aws:acm:us-east-1:123456789012:certificate/…\"."
-	m := regexp.MustCompile(`^arn:aws[a-z-]*:acm:([a-z0-9-]+):[0-9]{12}:certificate/[A-Za-z0-9-]+$`).FindStringSubmatch(s)
+	m := certificateForm.FindStringSubmatch(s)
 	switch {
 	case m == nil:
 		return flawf(summary, "%q is not the ARN of an ACM certificate. %s", s, form)
@@ -139,7 +146,7 @@ func certificateARN(s string) *flaw {
 }
 
 func webACL(s string) *flaw {
-	if regexp.MustCompile(`^arn:aws[a-z-]*:wafv2:us-east-1:[0-9]{12}:global/webacl/[\w-]{1,128}/[0-9a-fA-F-]+$`).MatchString(s) {
+	if webACLForm.MatchString(s) {
 		return nil
 	}
 	return flawf("Invalid web ACL", "%q is not the ARN of a web ACL for CloudFront. Write \"arn:aws:wafv2:us-east-1:123456789012:global/webacl/NAME/ID\".", s)

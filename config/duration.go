@@ -14,28 +14,31 @@ const maxTTL = math.MaxInt32 * time.Second
 // maxDuration bounds every duration of the configuration: ten years of 366 days.
 const maxDuration = 10 * 366 * 24 * time.Hour
 
+var (
+	plainNumber  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+	durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|w|d|h|m|s)`)
+)
+
 const durationHint = "Write a number with a unit, such as \"60s\", \"15m\", \"1h30m\" or \"7d\"."
 
 // parseDuration reads a duration such as "60s", "1h30m", "1.5h", "7d". Units
 // are w, d, h, m, s and ms. Negative ones are refused.
 func parseDuration(s string) (time.Duration, *flaw) {
-	number := regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 	switch {
 	case s == "":
 		return 0, flawf("Invalid duration", "The duration is empty. %s", durationHint)
-	case number.MatchString(s):
+	case plainNumber.MatchString(s):
 		return 0, flawf("Invalid duration", "%q has no unit: write %q for seconds, or %q for minutes.", s, s+"s", s+"m")
 	case strings.HasPrefix(s, "-"):
 		return 0, flawf("Invalid duration", "%q is negative. %s", s, durationHint)
 	}
-	part := regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|w|d|h|m|s)`)
 	units := map[string]time.Duration{
 		"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour,
 		"d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 	}
 	total, rest := 0.0, s
 	for rest != "" {
-		m := part.FindStringSubmatch(rest)
+		m := durationPart.FindStringSubmatch(rest)
 		if m == nil {
 			return 0, flawf("Invalid duration", "%q is no duration: the part %q is not understood. %s", s, rest, durationHint)
 		}
@@ -48,6 +51,18 @@ func parseDuration(s string) (time.Duration, *flaw) {
 		return 0, flawf("Invalid duration", "%q is longer than ten years. %s", s, durationHint)
 	}
 	return time.Duration(math.Round(total)), nil
+}
+
+// durationWords writes a duration as the configuration does: 10m, not 10m0s.
+func durationWords(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // ttlRule judges a TTL: whole seconds from 1 to 2147483647.

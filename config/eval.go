@@ -21,7 +21,10 @@ func (l *loader) eval(expr hcl.Expression, ctx *hcl.EvalContext) (v cty.Value, o
 		return cty.DynamicVal, false
 	}
 	v, diags := expr.Value(ctx)
-	l.addAll(diags)
+	for _, d := range diags {
+		nameAttributes(d)
+		l.add(d)
+	}
 	if diags.HasErrors() {
 		return cty.DynamicVal, false
 	}
@@ -38,6 +41,28 @@ func (l *loader) checkReferences(expr hcl.Expression, ctx *hcl.EvalContext) bool
 			ok = false
 		}
 	}
+	return l.checkCalls(expr) && ok
+}
+
+// checkCalls reports functions that do not exist.
+func (l *loader) checkCalls(expr hcl.Expression) bool {
+	node, isNode := expr.(hclsyntax.Node)
+	if !isNode {
+		return true
+	}
+	ok := true
+	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
+		call, is := n.(*hclsyntax.FunctionCallExpr)
+		if !is {
+			return nil
+		}
+		if _, exists := l.functions[call.Name]; !exists {
+			l.errorf(place{rng: call.NameRange}, "Unknown function", "There is no function %q. %s",
+				call.Name, suggest(call.Name, sortedKeys(l.functions), "function"))
+			ok = false
+		}
+		return nil
+	})
 	return ok
 }
 
@@ -148,6 +173,25 @@ func step(t hcl.Traversal, i int) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// nameAttributes says which attributes an object has when one was asked for
+// that it has not.
+func nameAttributes(d *hcl.Diagnostic) {
+	e, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr)
+	if !ok || d.Summary != "Unsupported attribute" || d.EvalContext == nil {
+		return
+	}
+	for i := len(e.Traversal) - 1; i > 0; i-- {
+		v, diags := e.Traversal[:i].TraverseAbs(d.EvalContext)
+		if diags.HasErrors() || !v.Type().IsObjectType() {
+			continue
+		}
+		if name, ok := step(e.Traversal, i); ok {
+			d.Detail += " " + suggest(name, sortedKeys(v.Type().AttributeTypes()), "attribute")
+		}
+		return
+	}
 }
 
 // local is one local value.

@@ -53,8 +53,8 @@ func (l *loader) setFromFlag(i int, arg string) {
 func (l *loader) lookUp(name string, at hcl.Range) *variable {
 	v := l.variables[name]
 	if v == nil {
-		l.errorf(place{rng: at}, "Undeclared variable", "No variable %q is declared. %s",
-			name, suggest(name, sortedKeys(l.variables), "variable"))
+		l.errorf(place{rng: at}, "Undeclared variable", "No variable %q is declared. %s Or declare it: variable %q { … }.",
+			name, suggest(name, sortedKeys(l.variables), "variable"), name)
 	}
 	return v
 }
@@ -144,17 +144,16 @@ func (l *loader) readVarFile(path string) {
 }
 
 func parseVarFile(path string, src []byte) (hcl.Attributes, hcl.Diagnostics) {
-	var file *hcl.File
-	var diags hcl.Diagnostics
-	if strings.HasSuffix(path, ".json") {
-		file, diags = json.Parse(src, path)
-	} else {
-		if rng := tooDeep(path, src); rng != nil {
-			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: rng,
-				Detail: fmt.Sprintf("The values of a -var-file may be nested %d deep.", maxDepth)}}
-		}
-		file, diags = hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+	// JSON has the same brackets and quotes, so one measure does for both.
+	if rng := tooDeep(path, src); rng != nil {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: rng,
+			Detail: fmt.Sprintf("The values of a -var-file may be nested %d deep.", maxDepth)}}
 	}
+	parse := func() (*hcl.File, hcl.Diagnostics) { return hclsyntax.ParseConfig(src, path, hcl.InitialPos) }
+	if strings.HasSuffix(path, ".json") {
+		parse = func() (*hcl.File, hcl.Diagnostics) { return json.Parse(src, path) }
+	}
+	file, diags := parse()
 	if diags.HasErrors() {
 		return nil, diags
 	}

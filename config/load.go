@@ -77,8 +77,8 @@ func (l *loader) evaluate(c *Config) {
 	l.declareAccounts()
 	l.declareProviders()
 	l.makeContext()
-	l.validateVariables()
 	l.evaluateLocals()
+	l.validateVariables()
 
 	c.Accounts = l.readAccounts()
 	c.DNSProviders = l.readProviders()

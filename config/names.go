@@ -7,12 +7,16 @@ import (
 	"strings"
 )
 
+var (
+	bucketChars = regexp.MustCompile(`^[a-z0-9.-]+$`)
+	bucketEdges = regexp.MustCompile(`^[a-z0-9].*[a-z0-9]$`)
+	dnsLabel    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
 // bucketName judges the name of a general purpose S3 bucket by the rules of
 // the S3 User Guide ("General purpose bucket naming rules").
 func bucketName(s string) *flaw {
 	const summary = "Invalid bucket name"
-	valid := regexp.MustCompile(`^[a-z0-9.-]+$`)
-	edge := regexp.MustCompile(`^[a-z0-9].*[a-z0-9]$`)
 	switch {
 	case s != strings.ToLower(s):
 		return flawf(summary, "S3 bucket names are lower case: write %q.", strings.ToLower(s))
@@ -20,9 +24,9 @@ func bucketName(s string) *flaw {
 		return flawf(summary, "%q is not a bucket's name. Write only the name, such as \"assets.example.com\".", s)
 	case len(s) < 3 || len(s) > 63:
 		return flawf(summary, "%q has %d characters; an S3 bucket name has 3 to 63.", s, len(s))
-	case !valid.MatchString(s):
+	case !bucketChars.MatchString(s):
 		return flawf(summary, "%q: an S3 bucket name has only lower-case letters, digits, dots and hyphens. Write the name as S3 lists it.", s)
-	case !edge.MatchString(s):
+	case !bucketEdges.MatchString(s):
 		return flawf(summary, "%q: an S3 bucket name begins and ends with a letter or a digit.", s)
 	case strings.Contains(s, ".."):
 		return flawf(summary, "%q: an S3 bucket name has no two dots next to each other.", s)
@@ -70,7 +74,6 @@ func isNumber(s string) bool {
 
 // dnsName judges the syntax of RFC 1123, lower case and without a trailing dot.
 func dnsName(s, summary string) *flaw {
-	label := regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	switch {
 	case s == "":
 		return flawf(summary, "The name is empty. Write a name such as \"example.com\".")
@@ -95,7 +98,7 @@ func dnsName(s, summary string) *flaw {
 			return flawf(summary, "The label %q has %d characters; a label has at most 63.", l, len(l))
 		case strings.Contains(l, "_"):
 			return flawf(summary, "%q has an underscore, which no certificate can have. Use another name.", s)
-		case !label.MatchString(l):
+		case !dnsLabel.MatchString(l):
 			return flawf(summary, "The label %q of %q is not letters, digits and hyphens with a letter or digit at both ends.", l, s)
 		}
 	}
@@ -148,8 +151,11 @@ func hostPort(s, summary, example string, star bool) *flaw {
 	if star {
 		host = strings.TrimPrefix(host, "*.")
 	}
-	if f := dnsName(host, summary); f != nil {
-		return flawf(summary, "%q is not HOST[:PORT]: %s Write %s.", s, f.detail, example)
+	if host != strings.ToLower(host) {
+		return flawf(summary, "Names are written in lower case: write %q.", strings.ToLower(s))
+	}
+	if dnsName(host, summary) != nil {
+		return wrong
 	}
 	if last := host[strings.LastIndexByte(host, '.')+1:]; isNumber(last) {
 		return wrong

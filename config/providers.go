@@ -20,7 +20,7 @@ type reference struct {
 	kind, name string
 }
 
-//nolint:gochecknoglobals // a type, never changed
+// refType is the type of references in expressions.
 var refType = cty.Capsule("reference", reflect.TypeFor[reference]())
 
 func refValue(kind, name string) cty.Value {
@@ -285,16 +285,21 @@ func notEmpty(name string) rule {
 	}
 }
 
+var (
+	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+	roleForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$`)
+)
+
 // region judges the form of a region's name, not whether AWS has it.
 func region(s string) *flaw {
-	if regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`).MatchString(s) {
+	if regionForm.MatchString(s) {
 		return nil
 	}
 	return flawf("Invalid region", "%q is not a region's name. Write one such as \"eu-west-1\".", s)
 }
 
 func roleARN(s string) *flaw {
-	if regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$`).MatchString(s) {
+	if roleForm.MatchString(s) {
 		return nil
 	}
 	return flawf("Invalid role ARN", "%q is not the ARN of a role. Write \"arn:aws:iam::123456789012:role/NAME\".", s)

@@ -83,6 +83,8 @@ func (l *loader) checkBlock(b *hclsyntax.Block, s shape) bool {
 	switch {
 	case !known && slices.Contains(s.attrs, b.Type):
 		l.errorf(place{rng: b.TypeRange}, "Unsupported block", "%q is an argument: write %s = … with an equals sign.", b.Type, b.Type)
+	case !known && len(s.order) == 0:
+		l.errorf(place{rng: b.TypeRange}, "Unsupported block", "There is no block %q in %s, only arguments: %s.", b.Type, s.what, quoted(s.attrs))
 	case !known:
 		l.errorf(place{rng: b.TypeRange}, "Unsupported block", "There is no block %q in %s. %s", b.Type, s.what, suggest(b.Type, s.order, "block"))
 	case len(b.Labels) != n:

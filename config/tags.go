@@ -10,10 +10,11 @@ import (
 // allows 50, and 12 are kept for edgeward's own.
 const maxTags = 38
 
+var tagChars = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+\-@]*$`)
+
 // tagFlaw judges one tag by CloudFront's rules [CloudFront API Reference: Tag].
 func tagFlaw(k, v string) *flaw {
 	const summary = "Invalid tag"
-	valid := regexp.MustCompile(`^[A-Za-z0-9 _.:/=+\-@]*$`)
 	lower := strings.ToLower(k)
 	switch {
 	case k == "":
@@ -26,9 +27,9 @@ func tagFlaw(k, v string) *flaw {
 		return flawf(summary, "The key %q has %d characters; a tag's key has at most 128.", k, utf8.RuneCountInString(k))
 	case utf8.RuneCountInString(v) > 256:
 		return flawf(summary, "The value of %q has %d characters; a tag's value has at most 256.", k, utf8.RuneCountInString(v))
-	case !valid.MatchString(k):
+	case !tagChars.MatchString(k):
 		return flawf(summary, "The key %q: CloudFront's tags have letters, digits, spaces and _ . : / = + - @ only.", k)
-	case !valid.MatchString(v):
+	case !tagChars.MatchString(v):
 		return flawf(summary, "The value of %q: CloudFront's tags have letters, digits, spaces and _ . : / = + - @ only.", k)
 	}
 	return nil

@@ -56,7 +56,10 @@ func (l *loader) declareVariable(name string, b *hclsyntax.Block) *variable {
 	bl.text("description", nil)
 	if a := b.Body.Attributes["type"]; a != nil {
 		typ, optional, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
-		l.addAll(diags)
+		for _, d := range diags {
+			d.Detail += " Types are string, number, bool, any, list(TYPE), set(TYPE), map(TYPE), tuple([TYPE, …]) and object({ NAME = TYPE, … })."
+			l.add(d)
+		}
 		if diags.HasErrors() {
 			v.broken = true
 		} else {

@@ -60,7 +60,7 @@ locals {
   v     = var.gven # ERROR: Unknown variable
   whole = var # ERROR: Incomplete reference
   f     = file("no-such-file") # ERROR: Invalid function argument
-  g     = fille("x") # ERROR: Call to unknown function
+  g     = fille("x") # ERROR: Unknown function
   h     = each.key # ERROR: Reference outside for_each
   i     = vra.x # ERROR: Unknown name
   j     = assets # ERROR: Unknown name
