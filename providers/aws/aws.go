@@ -144,7 +144,7 @@ func (c *Client) load(ctx context.Context) (sdk.Config, error) {
 	attempts := max(c.opts.Attempts, cfg.RetryMaxAttempts)
 	cfg.RetryMaxAttempts = 0 // AWS_MAX_ATTEMPTS may raise the number, not lower it
 	cfg.Retryer = func() sdk.Retryer { return newRetryer(attempts) }
-	cfg.APIOptions = append(cfg.APIOptions, userAgent(c.opts.Version), c.backOff)
+	cfg.APIOptions = append(cfg.APIOptions, userAgent(c.opts.Version), c.backOff, noPages)
 	if c.opts.RoleARN != "" {
 		cfg.Credentials = c.assume(cfg)
 	}

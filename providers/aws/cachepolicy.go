@@ -51,8 +51,8 @@ func (p *cachePolicies) sweep(ctx context.Context) ([]providers.CachePolicy, err
 		if err != nil {
 			return nil, p.c.fail(op, "cloudfront:ListCachePolicies", err)
 		}
-		if out.CachePolicyList == nil {
-			return nil, p.c.fail(op, "", errors.New("the answer has no list"))
+		if list := out.CachePolicyList; list == nil || list.Quantity == nil || int(*list.Quantity) != len(list.Items) {
+			return nil, p.c.fail(op, "", errPartial)
 		}
 		for _, row := range out.CachePolicyList.Items {
 			if row.Type == types.CachePolicyTypeManaged || row.CachePolicy == nil || row.CachePolicy.CachePolicyConfig == nil {

@@ -97,8 +97,8 @@ func (d *distributions) sweepList(ctx context.Context) (listing, error) {
 			return l, d.c.fail(op, "cloudfront:ListDistributions", err)
 		}
 		page := out.DistributionList
-		if page == nil {
-			return l, d.c.fail(op, "", errors.New("the answer has no list"))
+		if page == nil || page.IsTruncated == nil || int(sdk.ToInt32(page.Quantity)) != len(page.Items) {
+			return l, d.c.fail(op, "", errPartial)
 		}
 		for i := range page.Items {
 			row := &page.Items[i]

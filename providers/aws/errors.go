@@ -82,8 +82,11 @@ var classes = map[string]error{
 // remote side. A status alone proves nothing: it may be a proxy's.
 func classOf(err error) error {
 	var missing *credentialsError
+	var unsent smithy.InvalidParamsError
 	c := code(err)
 	switch {
+	case errors.As(err, &unsent):
+		return providers.ErrInvalid
 	case throttled(err):
 		return providers.ErrThrottled
 	case errors.As(err, &missing) && classes[c] != providers.ErrDenied:

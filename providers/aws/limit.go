@@ -242,6 +242,22 @@ func code(err error) string {
 	return ""
 }
 
+// noPages refuses web pages: a proxy's page with status 200 would read as an
+// answer in which everything is absent.
+func noPages(s *middleware.Stack) error {
+	m := middleware.DeserializeMiddlewareFunc("EdgewardNoPages", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+		middleware.DeserializeOutput, middleware.Metadata, error,
+	) {
+		out, meta, err := next.HandleDeserialize(ctx, in)
+		answer, ok := out.RawResponse.(*smithyhttp.Response)
+		if err == nil && ok && answer.StatusCode/100 == 2 && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
+			err = errors.New("the answer is a web page and not AWS's: is there a proxy or a sign-in page in between?")
+		}
+		return out, meta, err
+	})
+	return s.Deserialize.Add(m, middleware.After)
+}
+
 func userAgent(version string) func(*middleware.Stack) error {
 	if version == "" {
 		return awsmiddleware.AddUserAgentKey("edgeward")

@@ -118,16 +118,6 @@ func TestMotoCertificates(t *testing.T) {
 	}
 }
 
-func settings(certificate, policy string) providers.Settings {
-	return providers.Settings{
-		Enabled: true, Aliases: []string{"assets.example.com"}, CertificateARN: certificate, MinimumTLS: "TLSv1.2_2021",
-		OriginDomain: "assets.example.com.s3.eu-west-1.amazonaws.com", OriginKind: providers.RESTOrigin,
-		ViewerProtocol: "allow-all", Methods: []string{"GET", "HEAD", "OPTIONS"}, PriceClass: "PriceClass_All",
-		HTTPVersion: "http2", IPv6: true, CachePolicyID: policy, ErrorTTL: 5,
-		DefaultRootObject: "index.html", Logging: providers.Logging{Bucket: "logs.s3.amazonaws.com", Prefix: "a/"},
-	}
-}
-
 func TestMotoDistributions(t *testing.T) {
 	l, account := lab(t)
 	policy, err := account.CachePolicies.CreateCachePolicy(t.Context(), "edgeward-1", providers.CacheSettings{

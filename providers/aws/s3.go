@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,6 +167,7 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
 			if err == nil {
 				out.Website = website(got)
+				err = whole(out.Website.IndexDocument != "" || out.Website.RedirectAllTo != "")
 			}
 			return err
 		}},
@@ -173,45 +175,61 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 			got, err := client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
 			if err == nil {
 				out.Policy = sdk.ToString(got.Policy)
+				err = whole(strings.HasPrefix(strings.TrimSpace(out.Policy), "{"))
 			}
 			return err
 		}},
 		{"policy status", "s3:GetBucketPolicyStatus", "NoSuchBucketPolicy", func(ctx context.Context) error {
 			got, err := client.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: name})
-			if err == nil && got.PolicyStatus != nil {
-				out.PolicyPublic = sdk.ToBool(got.PolicyStatus.IsPublic)
+			if err != nil || got.PolicyStatus == nil || got.PolicyStatus.IsPublic == nil {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.PolicyPublic = *got.PolicyStatus.IsPublic
+			return nil
 		}},
 		{"public access block", "s3:GetBucketPublicAccessBlock", "NoSuchPublicAccessBlockConfiguration", func(ctx context.Context) error {
 			got, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
-			if err == nil && got.PublicAccessBlockConfiguration != nil {
-				out.Block = block(*got.PublicAccessBlockConfiguration)
+			if err != nil || got.PublicAccessBlockConfiguration == nil {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.Block = block(*got.PublicAccessBlockConfiguration)
+			return nil
 		}},
 		{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
 			got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: name})
 			if err == nil {
 				out.CORS = len(got.CORSRules) > 0
+				err = whole(out.CORS)
 			}
 			return err
 		}},
 		{"object ownership", "s3:GetBucketOwnershipControls", "OwnershipControlsNotFoundError", func(ctx context.Context) error {
 			got, err := client.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})
-			if err == nil {
-				out.ACLsEnabled = aclsEnabled(got.OwnershipControls)
+			if err != nil || got.OwnershipControls == nil {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.ACLsEnabled = aclsEnabled(got.OwnershipControls)
+			return nil
 		}},
 		{"requester-pays setting", "s3:GetBucketRequestPayment", "", func(ctx context.Context) error {
 			got, err := client.GetBucketRequestPayment(ctx, &s3.GetBucketRequestPaymentInput{Bucket: name})
 			if err == nil {
 				out.RequesterPays = got.Payer == types.PayerRequester
+				err = whole(got.Payer != "")
 			}
 			return err
 		}},
 	}
+}
+
+// errPartial: an answer without what it must have proves nothing to be absent.
+var errPartial = errors.New("the answer is not complete")
+
+func whole(ok bool) error {
+	if ok {
+		return nil
+	}
+	return errPartial
 }
 
 func website(got *s3.GetBucketWebsiteOutput) *providers.Website {
@@ -238,9 +256,6 @@ func block(p types.PublicAccessBlockConfiguration) providers.PublicAccessBlock {
 }
 
 func aclsEnabled(o *types.OwnershipControls) bool {
-	if o == nil {
-		return true
-	}
 	for _, rule := range o.Rules {
 		if rule.ObjectOwnership == types.ObjectOwnershipBucketOwnerEnforced {
 			return false
@@ -263,6 +278,9 @@ func (b *buckets) Objects(ctx context.Context, name, region string, limit int) (
 			return nil, b.elsewhere(name, region, at, err)
 		}
 		return nil, b.fail(fmt.Sprintf("list the objects of bucket %q", name), "s3:ListBucket", err)
+	}
+	if out.Name == nil {
+		return nil, b.fail(fmt.Sprintf("list the objects of bucket %q", name), "", errPartial)
 	}
 	var objects []providers.Object
 	for _, o := range out.Contents {
