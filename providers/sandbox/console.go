@@ -27,7 +27,7 @@ func (w *World) edit(f func(now time.Time)) {
 func (w *World) SetRecords(address, name string, rs []providers.Record) {
 	w.edit(func(now time.Time) {
 		z := w.dns[address].zoneOf(name)
-		w.put(z, name, rs, now)
+		w.put(z, name, z.provider.plain(rs), now)
 	})
 }
 

@@ -89,6 +89,7 @@ func (w *World) addProvider(p Provider) {
 }
 
 func (p *provider) row(r NamedRecord) {
+	r.Name = plainName(r.Name)
 	z := p.zoneOf(r.Name)
 	if z == nil {
 		panic("sandbox: no zone of " + p.Address + " holds " + r.Name)
@@ -103,10 +104,25 @@ func (p *provider) row(r NamedRecord) {
 		v.other = append(v.other, r.Other)
 		slices.Sort(v.other)
 	} else {
-		v.records = append(v.records, r.Record)
+		v.records = append(v.records, p.plain([]providers.Record{r.Record})...)
 		providers.SortRecords(v.records)
 	}
 	v.routing = cmp.Or(v.routing, r.Routing)
+}
+
+// plainName is name as the ports spell names.
+func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+// plain are records as the provider answers them.
+func (p *provider) plain(rs []providers.Record) []providers.Record {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		rs[i].Value = plainName(rs[i].Value)
+		if p.Features.Provider == "route53" && rs[i].Alias && rs[i].AliasZone == "" && strings.HasSuffix(rs[i].Value, ".cloudfront.net") {
+			rs[i].AliasZone = cloudFrontZone
+		}
+	}
+	return rs
 }
 
 func under(name, zone string) bool { return name == zone || strings.HasSuffix(name, "."+zone) }
@@ -245,6 +261,7 @@ func (d dnsPort) zone(name string) (*zone, error) {
 }
 
 func (d dnsPort) Look(ctx context.Context, name string) (providers.RecordSet, error) {
+	name = plainName(name)
 	var out providers.RecordSet
 	err := d.w.call(ctx, d.op("DNS.Look", name, false), func(time.Time) error {
 		z, err := d.zone(name)
@@ -264,6 +281,7 @@ func (d dnsPort) Look(ctx context.Context, name string) (providers.RecordSet, er
 }
 
 func (d dnsPort) Replace(ctx context.Context, name string, have, want []providers.Record) error {
+	name, have, want = plainName(name), d.p.plain(have), d.p.plain(want)
 	var sync time.Duration
 	rest := func() time.Duration { return sync }
 	write := func(now time.Time) error {
@@ -310,7 +328,7 @@ func (p *provider) possible(z *zone, name string, v version, want []providers.Re
 	cname := slices.ContainsFunc(want, func(r providers.Record) bool { return r.Type == "CNAME" && !r.Alias })
 	switch {
 	case v.routing != "":
-		return fmt.Errorf("%s: %w", v.routing, providers.ErrInvalid)
+		return fmt.Errorf("%s: %w", v.routing, providers.ErrConflict)
 	case cname && name == z.name:
 		return fmt.Errorf("a CNAME is not permitted at the apex of zone %s: %w", z.name, providers.ErrInvalid)
 	case cname && len(v.other) > 0:
@@ -338,7 +356,7 @@ func (p *provider) recordOK(r providers.Record) error {
 	case r.TTL < 0 || r.TTL > 1<<31*time.Second || (r.Alias || r.Proxied) && r.TTL != 0:
 		return fmt.Errorf("the TTL %s: %w", r.TTL, providers.ErrInvalid)
 	case r.Alias || r.Type == "CNAME":
-		if r.Value == "" || strings.HasSuffix(r.Value, ".") || r.Value != strings.ToLower(r.Value) {
+		if !strings.Contains(r.Value, ".") || strings.ContainsAny(r.Value, " /:") {
 			return fmt.Errorf("the target %q: %w", r.Value, providers.ErrInvalid)
 		}
 	case r.Type == "A" && err == nil && addr.Is4(), r.Type == "AAAA" && err == nil && addr.Is6():
@@ -368,6 +386,7 @@ func (p *provider) stored(old, want []providers.Record) []providers.Record {
 }
 
 func (d dnsPort) Ensure(ctx context.Context, r providers.Record, name string) error {
+	name, r = plainName(name), d.p.plain([]providers.Record{r})[0]
 	var sync time.Duration
 	return d.w.calling(ctx, d.op("DNS.Ensure", name, true), func(now time.Time) error {
 		z, err := d.zone(name)

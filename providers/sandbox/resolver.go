@@ -50,6 +50,7 @@ func newResolver(i int) *resolver {
 type resolverPort struct{ w *World }
 
 func (p resolverPort) Authoritative(ctx context.Context, zone string, servers []string, name, typ string) ([]providers.Answer, error) {
+	zone, name = plainName(zone), plainName(name)
 	var out []providers.Answer
 	err := p.w.call(ctx, Call{Op: opAuthoritative, Name: name + " " + typ}, func(now time.Time) error {
 		z := p.w.zones[zone]
@@ -73,6 +74,7 @@ func (p resolverPort) Authoritative(ctx context.Context, zone string, servers []
 }
 
 func (p resolverPort) Resolve(ctx context.Context, name, typ string) ([]providers.Answer, error) {
+	name = plainName(name)
 	var out []providers.Answer
 	err := p.w.call(ctx, Call{Op: opResolve, Name: name + " " + typ}, func(now time.Time) error {
 		for i, r := range p.w.caches {
