@@ -149,19 +149,21 @@ func (br *bucketRun) steps(ctx, sctx context.Context) {
 		ready[s.Kind] = make(chan struct{})
 	}
 	var wg sync.WaitGroup
-	for _, st := range table(br.r.goal) {
+	stages := br.r.x.Options.table(br.r.goal)
+	for _, st := range stages {
 		ch, planned := ready[st.kind]
 		if !planned {
 			continue
 		}
 		wg.Go(func() {
 			defer close(ch)
-			for _, n := range st.needs {
+			before := needsOf(stages, st)
+			for _, n := range before {
 				if c, ok := ready[n]; ok {
 					<-c
 				}
 			}
-			if !br.may(st) {
+			if !br.may(before) {
 				return
 			}
 			br.end(st.kind, br.step(ctx, sctx, st))
@@ -170,11 +172,23 @@ func (br *bucketRun) steps(ctx, sctx context.Context) {
 	wg.Wait()
 }
 
+// needsOf are the stages that st needs, and those that they need: one that was
+// done when the plan was made still stands behind those that were not.
+func needsOf(stages []stage, st stage) []Kind {
+	needs := slices.Clone(st.needs)
+	for _, n := range st.needs {
+		if i := slices.IndexFunc(stages, func(s stage) bool { return s.kind == n }); i >= 0 {
+			needs = append(needs, needsOf(stages, stages[i])...)
+		}
+	}
+	return needs
+}
+
 // may: all needs that were planned are done.
-func (br *bucketRun) may(st stage) bool {
+func (br *bucketRun) may(needs []Kind) bool {
 	br.mu.Lock()
 	defer br.mu.Unlock()
-	for _, n := range st.needs {
+	for _, n := range needs {
 		if slices.ContainsFunc(br.plan.Steps, func(s Step) bool { return s.Kind == n }) && !br.done[n] {
 			return false
 		}
@@ -274,6 +288,9 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage) (v Verdict, acte
 	a.Retry = retries(x.Options, br.b)
 	if fs := a.Findings; blocked(fs) {
 		return v, false, fmt.Errorf("%s: %s", fs[0].Summary, fs[0].Detail)
+	}
+	if a.Dist == nil && slices.Contains(needsOf(x.Options.table(br.r.goal), st), DistributionCreate) {
+		return v, false, fmt.Errorf("the distribution of %s is gone: somebody deleted it: %w", br.b.Name, providers.ErrConflict)
 	}
 	v = st.check(br.b, a)
 	if v.Status != Todo {

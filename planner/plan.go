@@ -152,7 +152,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if held {
 		p.Findings = []Finding{heldFinding(b, a)}
 	}
-	all := judgeAll(b, a, table(g))
+	all := judgeAll(b, a, o.table(g))
 	p.Stage = firstKind(all)
 	for _, s := range all {
 		if s.verdict.Status == Failed {
@@ -172,7 +172,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 		p.Standing = StandUnderWay
 	}
 	if p.Standing == StandNew || p.Standing == StandUnderWay {
-		p.addSteps(b, a, all, upTo(g, o.Until))
+		p.addSteps(b, a, all, o.upTo(g))
 	}
 	return p
 }

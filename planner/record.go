@@ -233,6 +233,9 @@ func checkSwitch(b config.Bucket, a Actual) Verdict {
 
 // switchNames is the gate of rule 7 and then the writes.
 func switchNames(ctx context.Context, s scene) error {
+	if s.a.Dist == nil {
+		return notYet("there is no distribution yet")
+	}
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
 	if err != nil {
 		return fmt.Errorf("read distribution %s before the switch: %w", s.a.Dist.ID, err)

@@ -29,6 +29,13 @@ const (
 )
 
 // table is the stages of a goal, in order.
+func (o Options) table(g Goal) []stage {
+	if o.stages != nil {
+		return o.stages(g)
+	}
+	return table(g)
+}
+
 func table(g Goal) []stage {
 	if g == Rollback {
 		return rollbackStages()
@@ -69,11 +76,11 @@ func Kinds(g Goal) []Kind {
 	return ks
 }
 
-// upTo are the stages until (in the table's order, inclusive); all when until
-// is "".
-func upTo(g Goal, until Kind) []stage {
-	t := table(g)
-	if i := slices.IndexFunc(t, func(s stage) bool { return s.kind == until }); i >= 0 {
+// upTo are the stages up to Until (in the table's order, inclusive); all when
+// it is "".
+func (o Options) upTo(g Goal) []stage {
+	t := o.table(g)
+	if i := slices.IndexFunc(t, func(s stage) bool { return s.kind == o.Until }); i >= 0 {
 		return t[:i+1]
 	}
 	return t

@@ -288,6 +288,9 @@ type Options struct {
 	// Parallelism is how many buckets are looked at or changed at the same time;
 	// 0 means the configuration's.
 	Parallelism int
+
+	// stages stands in for the table, in tests that plant a fault.
+	stages func(Goal) []stage
 }
 
 // Executor applies a plan.

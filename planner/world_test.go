@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +102,8 @@ type session struct {
 	o      Options
 	mu     sync.Mutex
 	events []Event
+	// early collects switches that came too early; nil fails the test.
+	early *string
 }
 
 func (l *lab) start(t *testing.T) *session {
@@ -126,6 +127,12 @@ func (s *session) run(ctx context.Context, p Plan, change func(*Executor)) Repor
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.events = append(s.events, e)
+		switch why := s.tooEarly(e); {
+		case why != "" && s.early == nil:
+			s.t.Error(why)
+		case why != "":
+			*s.early += why
+		}
 	}}
 	if change != nil {
 		change(x)
@@ -278,70 +285,204 @@ func (l *lab) calls(t *testing.T) (n int) {
 // the names back; no visitor misses anything. Each bucket of the lab by itself,
 // so that call n is the same call each time.
 func TestKilledAtEveryCall(t *testing.T) {
-	runs := 0
-	start := time.Now()
 	for i, b := range newLab(0).config.Buckets {
-		seed := int64(i + 1)
-		one := func() *lab { return newLab(seed).only(b.Name) }
-		total := one().calls(t)
-		step := 1
-		if testing.Short() {
-			step = 7
-		}
-		for n := 1; n <= total; n += step {
-			for _, after := range []bool{false, true} {
-				for _, then := range []Goal{Migrate, Rollback} {
-					runs++
-					killThen(t, one(), n, after, then)
-					if t.Failed() {
-						t.Fatalf("bucket %s, killed at call %d (after its effect: %t), then %s", b.Name, n, after, then)
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			runs := 0
+			one := func() *lab { return newLab(int64(i + 1)).only(b.Name) }
+			for n := range one().calls(t) {
+				for k, after := range []bool{false, true} {
+					for j, then := range []Goal{Migrate, Rollback} {
+						if !killAll && (n+k+j)%2 == 0 {
+							continue
+						}
+						runs++
+						if bad := killThen(t, one(), n+1, after, then, nil); bad != "" {
+							t.Fatalf("killed at call %d (after its effect: %t), then %s: %s", n+1, after, then, bad)
+						}
 					}
 				}
 			}
-		}
+			t.Logf("%d runs", runs)
+		})
 	}
-	t.Logf("%d runs in %s", runs, time.Since(start).Round(time.Millisecond))
 }
 
-func killThen(t *testing.T, l *lab, n int, after bool, then Goal) {
+// killThen has a run die at call n, comes back after a while for another, and
+// says what is wrong in the end; "" is nothing.
+func killThen(t *testing.T, l *lab, n int, after bool, then Goal, stages func(Goal) []stage) (bad string) {
 	synctest.Test(t, func(t *testing.T) {
 		opts, arm := killedAt(l, n, after)
 		l.options = opts
 		s := l.start(t)
+		s.o.stages = stages
+		s.early = &bad
 		name := l.config.Buckets[0].Name
 		before := s.w.Records(name)
-		s.w.StartVisitors(t.Context(), time.Minute)
+		s.w.StartVisitors(t.Context(), 5*time.Minute)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		arm(cancel)
-		if p, err := Make(ctx, s.w.Providers(), s.c, Options{Goal: Migrate}); err == nil && ctx.Err() == nil {
+		o := s.o
+		o.Goal = Migrate
+		if p, err := Make(ctx, s.w.Providers(), s.c, o); err == nil && ctx.Err() == nil {
 			s.run(ctx, p, nil)
 		}
 		arm(nil)
-		// Somebody comes back after a while.
-		_ = providers.RealClock{}.Sleep(t.Context(), time.Duration(rand.IntN(3600))*time.Second)
+		_ = providers.RealClock{}.Sleep(t.Context(), time.Duration(n*97%3600)*time.Second)
 		r := s.apply(t.Context(), then)
+		say := func(format string, args ...any) {
+			bad += fmt.Sprintf(format+"\n", args...)
+		}
 		for _, x := range r.Results {
 			if ok := x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled || x.Outcome == OutcomeNothing; !ok {
-				t.Errorf("%s: %s at %s: %s", x.Address, x.Outcome, x.Stage, x.Why)
+				say("%s: %s at %s: %s", x.Address, x.Outcome, x.Stage, x.Why)
 			}
 		}
-		s.served()
+		if v := s.w.Visitors(); v.Failed > 0 || v.Requests == 0 {
+			say("%d of %d visits failed: %v", v.Failed, v.Requests, v.Failures)
+		}
+		got := s.w.Records(name)
 		switch then {
 		case Migrate:
 			if p := s.plan(t.Context(), Migrate); p.Summary.Done != 1 {
-				t.Errorf("not done: %+v", p.Buckets[0])
+				say("not done: %+v", p.Buckets[0])
 			}
 			if ds := s.w.Distributions(); len(ds) != 1 {
-				t.Errorf("%d distributions", len(ds))
+				say("%d distributions", len(ds))
+			}
+			if got[0].TTL != before[0].TTL {
+				say("the TTL is %s, was %s", got[0].TTL, before[0].TTL)
 			}
 		case Rollback:
-			if got := s.w.Records(name); !providers.SameRecords(before, got) {
-				t.Errorf("%s is %v, was %v", name, got, before)
+			if !providers.SameRecords(before, got) {
+				say("%s is %v, was %v", name, got, before)
 			}
 		}
-		if t.Failed() {
-			t.Log(s.said())
+		if bad != "" {
+			bad += s.said()
 		}
 	})
+	return bad
+}
+
+// tooEarly says that a bucket is switched while some resolver may still hold
+// its record for longer than the low TTL.
+func (s *session) tooEarly(e Event) string {
+	if e.Kind != DNSSwitch || e.Status != EventStarted {
+		return ""
+	}
+	for _, b := range s.c.Buckets {
+		if _, has := (NameActual{Set: providers.RecordSet{Records: s.w.Records(b.Name)}}).ttl(); b.Address != e.Address || !has {
+			continue
+		}
+		if d := s.w.MayHold(b.Name); d > b.DNS.LowTTL {
+			return fmt.Sprintf("%s is switched while a resolver may hold its old record for %s\n", b.Name, d)
+		}
+	}
+	return ""
+}
+
+// faulty is the table with one stage changed.
+func faulty(k Kind, change func(*stage)) func(Goal) []stage {
+	return func(g Goal) []stage {
+		t := table(g)
+		for i := range t {
+			if t[i].kind == k {
+				change(&t[i])
+			}
+		}
+		return t
+	}
+}
+
+// TestPlantedFaultsAreCaught shows that the properties bite: each fault breaks
+// one promise, and some kill point makes it visible.
+func TestPlantedFaultsAreCaught(t *testing.T) {
+	always := func(config.Bucket, Actual) Verdict { return done("planted") }
+	bare := func(ctx context.Context, s scene) error { // a switch without gate and crumbs
+		n := s.a.Names[0]
+		return s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, wantedRecords(s.b, s.a, n))
+	}
+	faults := map[string]struct {
+		bucket string
+		then   Goal
+		stages func(Goal) []stage
+		shows  string
+	}{
+		"switched before the distribution is deployed": {"low.example.com", Migrate, func(g Goal) []stage {
+			t := table(g)
+			for i := range t {
+				switch t[i].kind {
+				case DistributionDeployed, LinksVerify:
+					t[i].check = always
+				case DNSSwitch:
+					t[i].do = bare
+				}
+			}
+			return t
+		}, "visits failed"},
+		"old record written down after the switch": {"low.example.com", Rollback, faulty(DNSSwitch, func(s *stage) {
+			s.do = func(ctx context.Context, sc scene) error {
+				if err := bare(ctx, sc); err != nil {
+					return err
+				}
+				return sc.setTags(ctx, sc.a.Crumbs.saveRecord(sc.a.Names[0], time.Minute))
+			}
+		}), "edgeward:was"},
+		"old TTL written down after it was lowered": {"fonts.example.com", Migrate, faulty(TTLLower, func(s *stage) {
+			right := s.do
+			s.do = func(ctx context.Context, sc scene) error {
+				n := sc.a.Names[0]
+				if ttl, _ := n.ttl(); ttl <= time.Minute {
+					return right(ctx, sc)
+				}
+				if err := sc.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, withTTL(n.Set.Records, time.Minute)); err != nil {
+					return err
+				}
+				return sc.setTags(ctx, sc.a.Crumbs.saveRecord(n, time.Minute))
+			}
+		}), "the TTL is"},
+		"no wait for the old TTL": {"fonts.example.com", Migrate, faulty(TTLLower, func(s *stage) {
+			right := s.check
+			s.check = func(b config.Bucket, a Actual) Verdict {
+				if ttl, _ := a.Names[0].ttl(); ttl <= time.Minute {
+					return done("planted")
+				}
+				return right(b, a)
+			}
+		}), "may hold its old record"},
+		"the old TTL counted from before it was lowered": {"fonts.example.com", Migrate, faulty(TTLLower, func(s *stage) {
+			right := s.do
+			s.do = func(ctx context.Context, sc scene) error {
+				if err := sc.setTags(ctx, map[string]string{crumbLowSince: ""}); err != nil {
+					return err
+				}
+				err := right(ctx, sc)
+				early := sc.a.Now.Add(-4 * time.Minute)
+				return errors.Join(err, sc.setTags(ctx, map[string]string{crumbLowSince: writeSince(writeTime(early), time.Minute)}))
+			}
+		}), "may hold its old record"},
+		"a distribution for every look": {"low.example.com", Migrate, faulty(DistributionCreate, func(s *stage) {
+			s.do = func(ctx context.Context, sc scene) error {
+				want, _ := wantedSettings(sc.b, sc.a)
+				_, err := sc.acc.Distributions.Create(ctx, "another-"+sc.a.Now.String(), want, nil)
+				return err
+			}
+		}), "distribution.create"},
+	}
+	for name, f := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one := func() *lab { return newLab(2).only(f.bucket) }
+			for n := 1; n <= 200; n++ {
+				for _, after := range []bool{false, true} {
+					if bad := killThen(t, one(), n, after, f.then, f.stages); strings.Contains(bad, f.shows) {
+						return
+					}
+				}
+			}
+			t.Errorf("no kill point shows the fault (%q)", f.shows)
+		})
+	}
 }

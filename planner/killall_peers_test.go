@@ -1,0 +1,5 @@
+//go:build peers
+
+package planner
+
+const killAll = true
