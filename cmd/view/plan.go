@@ -12,6 +12,9 @@ import (
 // only counted.
 const doneShown = 10
 
+// linksShown is how many test links a plan lists.
+const linksShown = 8
+
 // The columns of a bucket's block.
 const (
 	stepColumn   = 28 // where a step's sentence starts
@@ -59,11 +62,10 @@ func Plan(p planner.Plan, s Style) string {
 // Summary is the last line of a plan.
 func Summary(p planner.Plan) string {
 	n := p.Summary
-	todo := "to migrate"
+	line := fmt.Sprintf("Plan: %d to migrate, %d under way, %d done, %d blocked", n.ToMigrate, n.UnderWay, n.Done, n.Blocked)
 	if p.Goal == planner.Rollback {
-		todo = "to roll back"
+		line = fmt.Sprintf("Plan: %d to roll back, %d with nothing to undo, %d blocked", n.ToMigrate+n.UnderWay, n.Done, n.Blocked)
 	}
-	line := fmt.Sprintf("Plan: %d %s, %d under way, %d done, %d blocked", n.ToMigrate, todo, n.UnderWay, n.Done, n.Blocked)
 	if n.Held > 0 {
 		line += fmt.Sprintf(", %d held", n.Held)
 	}
@@ -160,6 +162,14 @@ func (s Style) step(b *strings.Builder, step planner.Step) {
 	for _, c := range step.Changes {
 		s.change(b, step, c)
 	}
+	if links := step.Links; len(links) > 0 {
+		more := ""
+		if len(links) > linksShown {
+			more = fmt.Sprintf(", and %d more", len(links)-linksShown)
+			links = links[:linksShown]
+		}
+		s.hang(b, strings.Repeat(" ", changeIndent)+pad("links", pathWidth), changeIndent+pathWidth, strings.Join(links, ", ")+more)
+	}
 }
 
 // change prints one value: a line when it fits, else before and after on
@@ -168,10 +178,15 @@ func (s Style) change(b *strings.Builder, step planner.Step, c planner.ValueChan
 	indent := strings.Repeat(" ", changeIndent)
 	values := valueWords(c)
 	if c.Before == "" || c.After == "" {
-		s.hang(b, indent+pad(c.Path, pathWidth), changeIndent+max(pathWidth, utf8.RuneCountInString(c.Path)+1), " "+values)
+		if utf8.RuneCountInString(c.Path) >= pathWidth {
+			b.WriteString(indent + c.Path + "\n")
+			s.hang(b, indent+"  ", changeIndent+2, values)
+			return
+		}
+		s.hang(b, indent+pad(c.Path, pathWidth), changeIndent+pathWidth, values)
 		return
 	}
-	line := indent + pad(c.Path, pathWidth) + " " + values
+	line := indent + pad(c.Path, pathWidth-1) + " " + values
 	if utf8.RuneCountInString(line) <= s.width() {
 		b.WriteString(line + "\n")
 		return
@@ -235,7 +250,7 @@ func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
 			continue
 		}
 		b.WriteString("  Way back: edgeward rollback " + Quote(bp.Address) + "\n")
-		if step.Undo != "" {
+		if step.Undo != "" && !strings.Contains(step.Undo, "edgeward rollback") {
 			s.hang(&b, "            ", 12, step.Undo)
 		}
 	}

@@ -113,7 +113,7 @@ func (p *Progress) line(b *strings.Builder, e planner.Event) {
 	if e.Why != "" {
 		b.WriteString(", " + e.Why)
 	}
-	if e.Until != nil {
+	if e.Until != nil && !strings.Contains(e.Why, "until ") {
 		b.WriteString(", until " + clockTime(*e.Until))
 	}
 	b.WriteByte('\n')

@@ -94,7 +94,7 @@ func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 		color = red
 	}
 	text := ""
-	if res.Stage != "" {
+	if res.Stage != "" && !strings.HasPrefix(res.Why, string(res.Stage)) {
 		text = "at " + string(res.Stage)
 	}
 	if res.Why != "" {
@@ -103,14 +103,14 @@ func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 		}
 		text += res.Why
 	}
-	if res.Until != nil {
+	if res.Until != nil && !strings.Contains(res.Why, "until ") {
 		text += ", until " + day(*res.Until, now)
 	}
 	head := res.Address + ": " + string(res.Outcome)
 	if text != "" {
 		head += ", "
 	}
-	lines := wrap(head+text, s.width())
+	lines := Wrap(head+text, s.width())
 	lines[0] = strings.Replace(lines[0], string(res.Outcome), s.paint(color, string(res.Outcome)), 1)
 	b.WriteString(lines[0] + "\n")
 	for _, l := range lines[1:] {

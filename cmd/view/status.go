@@ -81,12 +81,21 @@ func (s Style) bucketNames(b *strings.Builder, bs planner.BucketStatus) {
 	s.findings(b, bs.Findings)
 }
 
+// servers prints the answers; servers that say the same share a line.
 func (s Style) servers(b *strings.Builder, role string, says []planner.ServerSays) {
+	var order []string
+	by := map[string][]string{}
 	for _, a := range says {
-		serves := ""
+		answer := a.Answer
 		if a.Serves != "" && a.Serves != "unknown" {
-			serves = " → " + a.Serves
+			answer += " → " + a.Serves
 		}
-		s.hang(b, "    "+pad(role, 14)+"  ", 20, a.Server+": "+a.Answer+serves)
+		if by[answer] == nil {
+			order = append(order, answer)
+		}
+		by[answer] = append(by[answer], a.Server)
+	}
+	for _, answer := range order {
+		s.hang(b, "    "+pad(role, 14)+"  ", 20, strings.Join(by[answer], ", ")+": "+answer)
 	}
 }

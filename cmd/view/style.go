@@ -44,9 +44,9 @@ func (s Style) width() int {
 	return max(s.Width, 40)
 }
 
-// wrap breaks text into lines of at most width columns. A word that is longer
+// Wrap breaks text into lines of at most width columns. A word that is longer
 // than a line stays whole, so that names and commands can be copied.
-func wrap(text string, width int) []string {
+func Wrap(text string, width int) []string {
 	var lines []string
 	for _, paragraph := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		line := ""
@@ -71,7 +71,7 @@ func wrap(text string, width int) []string {
 // lines are indented by as many columns as first has. plain is the number of
 // columns of first, which may hold colour codes.
 func (s Style) hang(b *strings.Builder, first string, plain int, text string) {
-	lines := wrap(text, max(s.width()-plain, 20))
+	lines := Wrap(text, max(s.width()-plain, 20))
 	for i, line := range lines {
 		if i == 0 {
 			b.WriteString(strings.TrimRight(first+line, " "))

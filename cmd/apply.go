@@ -1,0 +1,239 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/spf13/cobra"
+)
+
+const applyExitCodes = `Exit codes:
+  0    done
+  1    nothing was attempted: configuration, credentials, refused, declined
+  3    the world differs from what was approved; run it again for a new plan
+  4    a bucket failed, was blocked or failed its checks, and no bucket was
+       switched or finished
+  5    a bucket failed, was blocked or was rolled back, and another was switched
+       or finished
+  6    unfinished: waiting for time or for somebody; the report says until when
+       and what to run
+  130  interrupted; safe to run again
+When several hold, the first of 1, 130, 5, 4, 3, 6, 0 is given.`
+
+func (a *app) applyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "apply [FLAGS]", GroupID: groupMove,
+		Short: "Plan, ask, and do what is not done",
+		Long: `apply plans, shows the plan, asks, and does what is not done, many buckets at the
+same time. It may be interrupted and run again at any moment: it goes on from
+what it finds. Without a terminal it needs -auto-approve.
+
+` + applyExitCodes,
+		Example: `  edgeward apply
+  edgeward apply -until=links.verify
+  edgeward apply -auto-approve -wait=false
+  edgeward apply -retry=bucket.assets`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, args []string) error { return a.applyRun(c, args, planner.Migrate) },
+	}
+	a.worldFlags(c)
+	a.stageFlags(c)
+	a.runFlags(c)
+	return c
+}
+
+// applyRun plans and applies, one way or the other.
+func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error {
+	o, err := a.options(goal)
+	if err != nil {
+		return err
+	}
+	if goal == planner.Rollback {
+		o.Targets = append(o.Targets, args...)
+	}
+	if a.flags.json && !a.flags.autoApprove {
+		return refuse("type "+a.again(c, args)+" -json -auto-approve", "-json has no place for the plan and the question")
+	}
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	commands := view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args)}
+	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
+		if w.sandbox != nil && goal == planner.Rollback {
+			if err := a.migrateFirst(ctx, w); err != nil {
+				return err
+			}
+		}
+		p, err := planner.Make(ctx, w.World, w.config, o)
+		if err != nil {
+			return err
+		}
+		if !a.flags.json {
+			if err := a.printPlan(p); err != nil {
+				return err
+			}
+		}
+		if err := a.approve(ctx, c, args, cfg, p); err != nil {
+			return err
+		}
+		return a.execute(ctx, c, w, o, p, commands)
+	})
+}
+
+// approve refuses a plan beyond the limits, and asks about one that changes
+// something.
+func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg *config.Config, p planner.Plan) error {
+	limit := cfg.Limits.MaxSwitches
+	if p.Goal == planner.Migrate && limit >= 0 && p.Summary.Switches > limit {
+		return refuse("choose fewer with -target=ADDR, or raise it", "the plan has %s, and limits { max_switches = %d } allows no more than %d",
+			view.Count(p.Summary.Switches, "dns.switch step"), limit, limit)
+	}
+	if a.flags.autoApprove || !changes(p) {
+		return nil
+	}
+	command := a.again(c, args) + " -auto-approve"
+	if !a.flags.input {
+		return refuse("after reading the plan, type "+command, "the plan needs approval, and -input=false forbids to ask")
+	}
+	if !view.IsTerminal(a.stdin) {
+		return refuse("after reading the plan, type "+command, "the plan needs approval, and there is no terminal to ask")
+	}
+	question := "Do these steps?"
+	if p.Goal == planner.Rollback {
+		question = "Go back to S3?"
+	}
+	fmt.Fprintf(a.stderr, "\n%s\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ", question)
+	answer, err := a.readLine(ctx)
+	if err != nil {
+		return err
+	}
+	if answer != "yes" {
+		return refuse("", "not approved; nothing was changed")
+	}
+	return nil
+}
+
+// changes says whether p has a step that a run would take up.
+func changes(p planner.Plan) bool {
+	for _, bp := range p.Buckets {
+		if len(bp.Steps) > 0 && bp.Standing != planner.StandBlocked && bp.Standing != planner.StandHeld {
+			return true
+		}
+	}
+	return false
+}
+
+// readLine reads one line of standard input. When ctx ends first, the read is
+// left behind: it ends with the process.
+func (a *app) readLine(ctx context.Context) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		line, err := bufio.NewReader(a.stdin).ReadString('\n')
+		got <- result{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-got:
+		if r.line == "" && r.err != nil {
+			return "", refuse("", "not approved; nothing was changed")
+		}
+		return strings.TrimSpace(r.line), nil
+	}
+}
+
+// execute applies p, telling its events, and ends with the report.
+func (a *app) execute(ctx context.Context, c *cobra.Command, w world, o planner.Options, p planner.Plan, commands view.Commands) error {
+	if w.sandbox != nil && !c.Flags().Changed("wait-timeout") {
+		a.flags.waitTimeout = sandboxPatience
+	}
+	t := &teller{a: a, progress: view.NewProgress(p, a.msg)}
+	x := &planner.Executor{
+		World: w.World, Config: w.config, Options: o, Events: t.event,
+		NoWait: !a.flags.wait, WaitTimeout: a.flags.waitTimeout,
+	}
+	stop := t.count(ctx, w)
+	r := x.Apply(ctx, p)
+	stop()
+	if a.flags.json {
+		line, err := view.JSONLine(view.ReportLine{Report: r})
+		if err != nil {
+			return err
+		}
+		if _, err := a.stdout.Write(line); err != nil {
+			return err
+		}
+	} else if _, err := fmt.Fprint(a.stdout, "\n"+view.Report(r, commands, a.out)); err != nil {
+		return err
+	}
+	if w.sandbox != nil && !a.flags.json {
+		a.countVisitors(ctx, w)
+	}
+	return exit(r.ExitCode())
+}
+
+// countVisitors lets the visitors of a sandbox go on for longer than the window
+// of their shares, and says what they met.
+func (a *app) countVisitors(ctx context.Context, w world) {
+	if w.Clock.Sleep(ctx, 2*time.Minute) != nil {
+		return
+	}
+	v := w.sandbox.Visitors()
+	for _, f := range v.Failures {
+		fmt.Fprintln(a.stderr, "failed:", f)
+	}
+	s3, cloudFront := v.Share()
+	fmt.Fprintln(a.stdout, view.Visitors(v.Requests, v.Failed, s3, cloudFront))
+}
+
+// teller says the events of a run: JSON lines on standard output, or progress
+// on standard error.
+type teller struct {
+	a        *app
+	mu       sync.Mutex
+	progress *view.Progress
+}
+
+func (t *teller) event(e planner.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.a.flags.json {
+		if line, err := view.JSONLine(e); err == nil {
+			_, _ = t.a.stdout.Write(line) // the stream remembers its fault
+		}
+		return
+	}
+	fmt.Fprint(t.a.stderr, t.progress.Event(e))
+}
+
+// count says the counts each minute, so that a long wait is not silent; the
+// result ends it. A simulated world has no minutes to fill.
+func (t *teller) count(ctx context.Context, w world) (stop func()) {
+	if w.sandbox != nil || t.a.flags.json {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var clock providers.RealClock
+		for clock.Sleep(ctx, time.Minute) == nil {
+			t.mu.Lock()
+			fmt.Fprint(t.a.stderr, t.progress.Counts(clock.Now()))
+			t.mu.Unlock()
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}

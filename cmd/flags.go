@@ -1,0 +1,187 @@
+package cmd
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers/dns"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flags are the values of every flag; a command registers those that it obeys
+// and no other.
+type flags struct {
+	chdir   string
+	noColor bool
+
+	vars, varFiles []string
+
+	targets, excludes []string
+	until             string
+	retry             []string
+	parallelism       int
+	sandbox           bool
+
+	json             bool
+	detailedExitCode bool
+
+	autoApprove bool
+	input       bool
+	wait        bool
+	waitTimeout time.Duration
+
+	check, diff, write bool
+}
+
+// folderFlags are those of every command that reads the configuration.
+func (a *app) folderFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVar(&a.flags.vars, "var", nil, "set a variable, `NAME=VALUE`; may be repeated")
+	f.StringArrayVar(&a.flags.varFiles, "var-file", nil, "read variables from `FILE`; may be repeated")
+}
+
+// worldFlags are those of every command that observes.
+func (a *app) worldFlags(c *cobra.Command) {
+	a.folderFlags(c)
+	f := c.Flags()
+	f.StringArrayVar(&a.flags.targets, "target", nil, "only the buckets with `ADDR`, * allowed; may be repeated")
+	f.StringArrayVar(&a.flags.excludes, "exclude", nil, "not the buckets with `ADDR`, * allowed; may be repeated")
+	f.IntVar(&a.flags.parallelism, "parallelism", 0, "look at or change `N` buckets at the same time (default: the configuration's)")
+	f.BoolVar(&a.flags.sandbox, "sandbox", false, "run against a simulated world made from the configuration; nothing leaves the machine")
+	for _, name := range []string{"target", "exclude"} {
+		a.complete(c, name, a.addresses)
+	}
+}
+
+// stageFlags choose how far a migration goes.
+func (a *app) stageFlags(c *cobra.Command) {
+	c.Flags().StringVar(&a.flags.until, "until", "", "stop after `STAGE`, such as links.verify")
+	c.Flags().StringArrayVar(&a.flags.retry, "retry", nil, "lift the hold of the bucket with `ADDR`, which was rolled back; may be repeated")
+	a.complete(c, "until", func(*cobra.Command) []string { return stageNames() })
+	a.complete(c, "retry", a.addresses)
+}
+
+// runFlags are those of the commands that change something.
+func (a *app) runFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&a.flags.json, "json", false, "write one event a line as JSON, the report last; needs -auto-approve")
+	f.BoolVar(&a.flags.autoApprove, "auto-approve", false, "do not ask")
+	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
+	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait")
+	f.DurationVar(&a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all; a sandbox waits to the end")
+}
+
+func (a *app) jsonFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&a.flags.json, "json", false, "write JSON")
+}
+
+func (a *app) complete(c *cobra.Command, flag string, words func(*cobra.Command) []string) {
+	complete := func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return words(c), cobra.ShellCompDirectiveNoFileComp
+	}
+	// The error says that the flag does not exist, which the lines above exclude.
+	_ = c.RegisterFlagCompletionFunc(flag, complete)
+}
+
+// addresses are those of the configuration, for completion; none when it
+// cannot be read.
+func (a *app) addresses(*cobra.Command) []string {
+	cfg, _, _ := config.Load(a.dir(), a.loadOptions())
+	var found []string
+	for _, b := range cfg.Buckets {
+		found = append(found, b.Address)
+	}
+	return found
+}
+
+func (a *app) dir() string {
+	if a.flags.chdir == "" {
+		return "."
+	}
+	return a.flags.chdir
+}
+
+func (a *app) loadOptions() config.Options {
+	return config.Options{DNSTypes: dnsTypes(dns.Types()), Vars: a.flags.vars, VarFiles: a.flags.varFiles, Env: a.env}
+}
+
+// load reads and validates the configuration; its findings are said.
+func (a *app) load() (*config.Config, error) {
+	cfg, files, diags := config.Load(a.dir(), a.loadOptions())
+	return cfg, a.diagnostics(files, diags)
+}
+
+// options are the planner's, from the flags.
+func (a *app) options(goal planner.Goal) (planner.Options, error) {
+	o := planner.Options{
+		Goal: goal, Targets: a.flags.targets, Excludes: a.flags.excludes,
+		Until: planner.Kind(a.flags.until), Retry: a.flags.retry, Parallelism: a.flags.parallelism,
+	}
+	if names := stageNames(); a.flags.until != "" && !slices.Contains(names, a.flags.until) {
+		hint := "the stages are " + strings.Join(names, ", ")
+		if near := nearest(a.flags.until, names); near != "" {
+			hint = "did you mean -until=" + near + "? " + hint
+		}
+		return o, refuse(hint, "unknown stage %q", a.flags.until)
+	}
+	if a.flags.parallelism < 0 {
+		return o, refuse("leave it out to use the configuration's", "-parallelism is %d, which is less than 1", a.flags.parallelism)
+	}
+	if a.flags.waitTimeout < 0 {
+		return o, refuse("to end at the first wait, type -wait=false", "-wait-timeout is %s, which is less than nothing", a.flags.waitTimeout)
+	}
+	return o, nil
+}
+
+// stageNames are the stages of a migration, in order.
+func stageNames() []string {
+	kinds := []planner.Kind{
+		planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
+		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower,
+		planner.DNSSwitch, planner.DNSPropagated, planner.TTLRestore,
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+// again is the command that goes on with this run: the same flags without
+// those that are for one run. Values of -var may be secret; only their names
+// are repeated.
+func (a *app) again(c *cobra.Command, args []string) string {
+	words := []string{c.CommandPath()}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "retry", "json", "input", "no-color":
+			return
+		case "var":
+			for _, v := range a.flags.vars {
+				name, _, _ := strings.Cut(v, "=")
+				words = append(words, view.Quote("-var="+name+"=…"))
+			}
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, v := range list.GetSlice() {
+				words = append(words, view.Quote("-"+f.Name+"="+v))
+			}
+			return
+		}
+		word := "-" + f.Name
+		if f.NoOptDefVal == "" || f.Value.String() != f.NoOptDefVal {
+			word += "=" + f.Value.String()
+		}
+		words = append(words, view.Quote(word))
+	})
+	for _, arg := range args {
+		words = append(words, view.Quote(arg))
+	}
+	return strings.Join(words, " ")
+}

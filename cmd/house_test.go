@@ -1,0 +1,162 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/edgeward/edgeward/"
+
+// mayImport is what each package may import besides the standard library:
+// packages of this module by their folder, others by a prefix.
+func mayImport() map[string][]string {
+	const (
+		hcl  = "github.com/hashicorp/hcl/v2"
+		aws  = "github.com/aws/"
+		rate = "golang.org/x/time/rate"
+		sync = "golang.org/x/sync/errgroup"
+	)
+	return map[string][]string{
+		"cmd/edgeward": {"cmd"},
+		"cmd": {"cmd/view", "config", "planner", "providers", "providers/aws", "providers/dns", "providers/probe", "providers/sandbox",
+			"github.com/spf13/", hcl, rate, "github.com/rogpeppe/go-internal/diff"},
+		"cmd/view":          {"planner", "config", hcl, "golang.org/x/term"},
+		"config":            {hcl, "github.com/zclconf/"},
+		"planner":           {"config", "providers", sync},
+		"providers":         {},
+		"providers/aws":     {"providers", aws, rate, sync},
+		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", rate, sync},
+		"providers/probe":   {"providers", "github.com/miekg/dns", sync},
+		"providers/sandbox": {"providers"},
+		// Only tests import it.
+		"providers/providertest":         {"providers", "github.com/google/go-cmp/"},
+		"providers/providertest/motolab": {},
+	}
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := mayImport()
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("package %s is not in the house; give it a row in mayImport", name)
+		}
+		for _, i := range p.Imports {
+			if !importOK(may, i) {
+				t.Errorf("%s may not import %s", name, i)
+			}
+		}
+	}
+}
+
+func importOK(may []string, path string) bool {
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	if own, ok := strings.CutPrefix(path, module); ok {
+		return slices.Contains(may, own)
+	}
+	return slices.ContainsFunc(may, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+}
+
+// reserved are the names that stand in few places, by prefixes of the paths of
+// those. Test files may use them all.
+func reserved() map[string][]string {
+	timed := []string{"providers/clock.go", "providers/probe/", "providers/sandbox/clock.go"}
+	printed := []string{"cmd/"}
+	m := map[string][]string{
+		"context.Background": {"cmd/main.go"},
+		"context.TODO":       {},
+		"os.Exit":            {"cmd/edgeward/main.go"},
+		"os.Stdout":          printed, "os.Stderr": printed,
+		"fmt.Print": printed, "fmt.Printf": printed, "fmt.Println": printed,
+		"context.WithTimeout": timed, "context.WithDeadline": timed,
+	}
+	for _, name := range []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"} {
+		m["time."+name] = timed
+	}
+	return m
+}
+
+func TestHouse(t *testing.T) {
+	root := ".."
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		for _, fault := range faults(t, path, filepath.ToSlash(name)) {
+			t.Error(fault)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// faults are the breaches of the house's rules in one file.
+func faults(t *testing.T, path, name string) []string {
+	t.Helper()
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	add := func(n ast.Node, form string, args ...any) {
+		found = append(found, fmt.Sprintf("%s:%d: ", name, set.Position(n.Pos()).Line)+fmt.Sprintf(form, args...))
+	}
+	if lines := set.File(f.Pos()).LineCount(); lines >= 800 {
+		add(f, "the file has %d lines, 800 is too long", lines)
+	}
+	test := strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "providers/providertest/")
+	if test {
+		return found
+	}
+	rules := reserved()
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Name.Name == "init" && n.Recv == nil {
+				add(n, "func init")
+			}
+			if lines := set.Position(n.End()).Line - set.Position(n.Pos()).Line + 1; lines > 60 {
+				add(n, "func %s has %d lines, more than 60", n.Name.Name, lines)
+			}
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok {
+				places, ruled := rules[x.Name+"."+n.Sel.Name]
+				if ruled && !slices.ContainsFunc(places, func(p string) bool { return strings.HasPrefix(name, p) }) {
+					add(n, "%s.%s may not stand here", x.Name, n.Sel.Name)
+				}
+			}
+		}
+		return true
+	})
+	return found
+}

@@ -1,0 +1,247 @@
+// Package cmd is the command line: one file a command, the World built from
+// the configuration (wire.go), and the exit codes.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+)
+
+// The exit codes that cmd gives by itself; those of a run are
+// planner.Report's.
+const (
+	exitDone        = 0
+	exitRefused     = 1 // nothing was attempted
+	exitUndone      = 2 // only with -detailed-exitcode
+	exitInterrupted = 130
+)
+
+// errInterrupted is the cause of the context's end after ^C.
+var errInterrupted = errors.New("interrupted")
+
+// Main runs edgeward with args, without the program's name, and returns the
+// exit code. The first SIGINT or SIGTERM ends the command's context, so that
+// it ends cleanly; at the second, Main returns at once and leaves the command
+// running: the caller must then exit the process.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	// A broken pipe is to be an error of the write, not the end of the process.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+
+	a := newApp(stdin, stdout, stderr, cancel)
+	done := make(chan int, 1)
+	go func() { done <- a.run(ctx, args) }()
+	for interrupted := false; ; interrupted = true {
+		select {
+		case code := <-done:
+			return code
+		case <-signals:
+			if interrupted {
+				return exitInterrupted
+			}
+			fmt.Fprintln(a.stderr, "\ninterrupted: ending what is under way; a second ^C exits at once")
+			cancel(errInterrupted)
+		}
+	}
+}
+
+// app is one run of edgeward: its streams and its flags.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr *output
+	env            func(string) (string, bool)
+	flags          flags
+	// styles of the two streams, known once the flags are parsed
+	out, msg view.Style
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer, broken func(error)) *app {
+	return &app{
+		stdin:  stdin,
+		stdout: &output{w: stdout, name: "standard output", broken: broken},
+		stderr: &output{w: stderr, name: "standard error", broken: func(error) {}},
+		env:    os.LookupEnv,
+	}
+}
+
+// run executes one command line and says every error that is left.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	args, dashed := normalise(root, args)
+	out := io.Writer(a.stdout)
+	if dashed {
+		out = &singleDash{w: out}
+	}
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(out)
+	root.SetErr(a.stderr)
+	a.style()
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
+	return a.outputs(a.code(ctx, err))
+}
+
+// code is the exit code for err, which is said here unless it was before.
+func (a *app) code(ctx context.Context, err error) int {
+	var exit exitError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		fmt.Fprintln(a.stderr, "interrupted; it is safe to run the command again")
+		return exitInterrupted
+	case ctx.Err() != nil: // the output broke; outputs says it
+		return exitRefused
+	}
+	fmt.Fprintln(a.stderr, view.Error(err, a.msg))
+	return exitRefused
+}
+
+// outputs is the exit code once the state of the streams is known: a result
+// that could not be written is no success. A reader that has gone away knows
+// that by itself; other faults are said.
+func (a *app) outputs(code int) int {
+	err := a.stdout.fault()
+	if err == nil {
+		return code
+	}
+	if !errors.Is(err, syscall.EPIPE) {
+		fmt.Fprintln(a.stderr, view.Error(fmt.Errorf("write %s: %w", a.stdout.name, err), a.msg))
+	}
+	if code == exitDone {
+		return exitRefused
+	}
+	return code
+}
+
+// exitError ends a command with a code of its own when all was said.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// exit is nil for 0 and an exitError for the others.
+func exit(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return exitError{code}
+}
+
+// hinted is an error with what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (h hinted) Error() string { return h.err.Error() }
+func (h hinted) Unwrap() error { return h.err }
+
+// Hint says what to do.
+func (h hinted) Hint() string { return h.hint }
+
+// refuse is an error with a hint.
+func refuse(hint, format string, args ...any) error {
+	return hinted{err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// output is a stream that remembers the first fault of a write, says it once
+// to broken, and takes no more after it.
+type output struct {
+	w      io.Writer
+	name   string
+	broken func(error)
+
+	mu  sync.Mutex
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.err = err
+		o.broken(fmt.Errorf("write %s: %w", o.name, err))
+	}
+	return n, err
+}
+
+func (o *output) fault() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// diagnostics says findings about files with their source lines; an error
+// among them ends the command.
+func (a *app) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) error {
+	if len(diags) > 0 {
+		if err := view.Diagnostics(a.stderr, files, diags, a.msg); err != nil {
+			return err
+		}
+	}
+	if diags.HasErrors() {
+		return exit(exitRefused)
+	}
+	return nil
+}
+
+// style finds out how each stream is to look. -no-color comes on top, once
+// the flags are parsed.
+func (a *app) style() {
+	noColor, _ := a.env("NO_COLOR")
+	plain := noColor != "" || !a.understands()
+	a.out = view.StyleOf(a.stdout.w, plain)
+	a.msg = view.StyleOf(a.stderr.w, plain)
+}
+
+// understands says whether a terminal here reads control sequences. A Windows
+// console does so only in newer terminals, which say who they are.
+func (a *app) understands() bool {
+	name, named := a.env("TERM")
+	if runtime.GOOS == "windows" && !named {
+		_, named = a.env("WT_SESSION")
+		return named
+	}
+	return name != "dumb"
+}
+
+// live says whether standard output can show a screen that moves.
+func (a *app) live() bool { return view.IsTerminal(a.stdout.w) && a.understands() }
+
+// noArguments refuses positional arguments.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if c.Flags().Lookup("target") != nil {
+		hint = "to choose buckets: " + c.CommandPath() + " -target=ADDR"
+	}
+	return refuse(hint, "%s takes no argument, got %q", c.CommandPath(), args[0])
+}

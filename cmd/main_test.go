@@ -1,0 +1,193 @@
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"edgeward": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// The scripts run the real Main as a process; each compares whole outputs.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", UpdateScripts: *update, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			// Nothing of the user's own, and nowhere to go by mistake.
+			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
+			env.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// exits CODE PROGRAM ARG…: runs the program, which must end with the code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var ended *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// inFolder makes a folder with a configuration the current one.
+func inFolder(t *testing.T) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if code := Main([]string{"init"}, strings.NewReader(""), io.Discard, io.Discard); code != 0 {
+		t.Fatal("init:", code)
+	}
+}
+
+func TestBrokenPipe(t *testing.T) {
+	inFolder(t)
+	for name, args := range map[string][]string{
+		"plan":     {"plan", "-sandbox"},
+		"json":     {"plan", "-sandbox", "-json"},
+		"apply":    {"apply", "-sandbox", "-auto-approve"},
+		"events":   {"apply", "-sandbox", "-auto-approve", "-json"},
+		"validate": {"validate"},
+		"help":     {"-help"},
+		"version":  {"version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Close()
+			defer w.Close()
+			var stderr bytes.Buffer
+			if code := Main(args, strings.NewReader(""), w, &stderr); code == 0 {
+				t.Error("exit code 0")
+			}
+			for _, word := range []string{"error", "goroutine", "panic", "broken"} {
+				if strings.Contains(stderr.String(), word) {
+					t.Errorf("a broken pipe is not quiet:\n%s", stderr.String())
+				}
+			}
+		})
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestUnwritableOutput(t *testing.T) {
+	inFolder(t)
+	for name, args := range map[string][]string{
+		"plan":   {"plan", "-sandbox"},
+		"events": {"apply", "-sandbox", "-auto-approve", "-json"},
+		"help":   {"plan", "-help"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			if code := Main(args, strings.NewReader(""), fullDisk{}, &stderr); code != 1 && code != 130 {
+				t.Errorf("exit code %d", code)
+			}
+			if want := "error: write standard output: no space left on device\n"; !strings.HasSuffix(stderr.String(), want) {
+				t.Errorf("standard error is %q, want it to end with %q", stderr.String(), want)
+			}
+		})
+	}
+}
+
+// onWord calls f once, when word has been written.
+type onWord struct {
+	bytes.Buffer
+	word string
+	f    func()
+}
+
+func (w *onWord) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if w.f != nil && strings.Contains(w.String(), w.word) {
+		f := w.f
+		w.f = nil
+		f()
+	}
+	return n, err
+}
+
+func interrupt(t *testing.T) func() {
+	return func() {
+		p, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = p.Signal(os.Interrupt)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestFirstInterruptEndsCleanly(t *testing.T) {
+	inFolder(t)
+	stdout := &onWord{word: "visitors:", f: interrupt(t)}
+	var stderr bytes.Buffer
+	if code := Main([]string{"demo"}, strings.NewReader(""), stdout, &stderr); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	if got := stderr.String(); !strings.Contains(got, "interrupted: ending") || !strings.Contains(got, "safe to run") {
+		t.Errorf("standard error is %q", got)
+	}
+}
+
+// An interrupted apply says what to run to go on.
+func TestInterruptedApplyReports(t *testing.T) {
+	inFolder(t)
+	var stdout bytes.Buffer
+	stderr := &onWord{word: "distribution.create: done", f: interrupt(t)}
+	code := Main([]string{"apply", "-sandbox", "-auto-approve"}, strings.NewReader(""), &stdout, stderr)
+	if code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	if want := "To go on: edgeward apply -auto-approve -sandbox\n"; !strings.Contains(stdout.String(), want) {
+		t.Errorf("the report does not say %q:\n%s", want, stdout.String())
+	}
+}
+
+// The second interrupt ends Main although the command is stuck in a write.
+func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	inFolder(t)
+	r, w := io.Pipe() // nobody reads
+	defer r.Close()
+	stderr := &onWord{word: "a second ^C exits at once", f: interrupt(t)}
+	done := make(chan int, 1)
+	go func() { done <- Main([]string{"version"}, strings.NewReader(""), w, stderr) }()
+	go func() {
+		_, _ = r.Read(make([]byte, 1)) // the command is within its write now
+		interrupt(t)()
+	}()
+	if code := <-done; code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+}

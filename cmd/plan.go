@@ -1,0 +1,78 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/edgeward/edgeward/planner"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan [FLAGS]", GroupID: groupMove,
+		Short: "Show what is not done yet, and change nothing",
+		Long: `plan observes S3, CloudFront, ACM and DNS and prints, for each bucket, the steps
+that are not done. It changes nothing. The same world gives the same plan.
+
+Exit codes:
+  0    the plan was made; with -detailed-exitcode: nothing is undone
+  1    nothing was attempted: configuration, credentials
+  2    only with -detailed-exitcode: something is undone, a wait or a blocked
+       bucket included; held buckets alone count as nothing
+  130  interrupted`,
+		Example: `  edgeward plan
+  edgeward plan -target='bucket.site["www.example.com"]'
+  edgeward plan -json | jq .summary
+  edgeward plan -sandbox`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return a.planRun(c.Context()) },
+	}
+	a.worldFlags(c)
+	a.stageFlags(c)
+	a.jsonFlag(c)
+	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when something is undone")
+	return c
+}
+
+func (a *app) planRun(ctx context.Context) error {
+	o, err := a.options(planner.Migrate)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.inWorld(ctx, cfg, func(ctx context.Context, w world) error {
+		p, err := planner.Make(ctx, w.World, w.config, o)
+		if err != nil {
+			return err
+		}
+		if err := a.printPlan(p); err != nil {
+			return err
+		}
+		if a.flags.detailedExitCode && view.Undone(p) > 0 {
+			return exit(exitUndone)
+		}
+		return nil
+	})
+}
+
+func (a *app) printPlan(p planner.Plan) error {
+	if a.flags.json {
+		return a.printJSON(p)
+	}
+	_, err := fmt.Fprint(a.stdout, view.Plan(p, a.out))
+	return err
+}
+
+func (a *app) printJSON(v any) error {
+	text, err := view.JSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(text)
+	return err
+}

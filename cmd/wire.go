@@ -1,0 +1,109 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/aws"
+	"github.com/edgeward/edgeward/providers/dns"
+	"github.com/edgeward/edgeward/providers/probe"
+	"github.com/edgeward/edgeward/providers/sandbox"
+	"golang.org/x/time/rate"
+)
+
+// world is what a command works on: the real one, or a sandbox, which is nil
+// for the real one.
+type world struct {
+	providers.World
+	sandbox *sandbox.World
+	// config is the configuration to use with it.
+	config *config.Config
+}
+
+// inWorld runs f on the world of c, or on one simulated after it.
+func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Context, world) error) error {
+	if a.flags.sandbox {
+		return f(ctx, a.simulate(ctx, c))
+	}
+	w, err := realWorld(c)
+	if err != nil {
+		return err
+	}
+	return f(ctx, world{World: w, config: c})
+}
+
+// realWorld turns configuration values into adapters. It does no I/O but
+// reading probe.ca_file.
+func realWorld(c *config.Config) (providers.World, error) {
+	clock := providers.RealClock{}
+	w := providers.World{Clock: clock, Accounts: map[string]providers.Account{}, DNS: map[string]providers.DNS{}}
+	clients := map[string]*aws.Client{}
+	for _, account := range c.Accounts {
+		client := aws.New(aws.Options{
+			Clock: clock, Profile: account.Profile, RoleARN: account.RoleARN, ExternalID: account.ExternalID,
+			Region: account.Region, Version: buildVersion(),
+		})
+		clients[account.Name] = client
+		w.Accounts[account.Name] = client.Account()
+	}
+	limits := map[string]*rate.Limiter{} // Route 53 counts requests by account
+	for _, p := range c.DNSProviders {
+		if limits[p.Account] == nil {
+			limits[p.Account] = dns.NewRoute53Limit()
+		}
+		provider, err := newDNS(p, clients[p.Account], clock, limits[p.Account])
+		if err != nil {
+			return w, fmt.Errorf("make %s: %w", p.Address, err)
+		}
+		w.DNS[p.Address] = provider
+	}
+	var err error
+	if w.Resolver, err = probe.NewResolver(probe.ResolverOptions{Resolvers: c.Probe.Resolvers, Clock: clock}); err != nil {
+		return w, err
+	}
+	w.Web, err = probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile})
+	return w, err
+}
+
+func newDNS(p config.DNSProvider, account *aws.Client, clock providers.Clock, limit *rate.Limiter) (providers.DNS, error) {
+	types := dns.Types()
+	i := slices.IndexFunc(types, func(t dns.Type) bool { return t.Name == p.Type })
+	if i < 0 {
+		return nil, fmt.Errorf("no such type of DNS provider: %q", p.Type)
+	}
+	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Clock: clock, Limit: limit}
+	if account != nil {
+		o.AWS = account.Config
+	}
+	return types[i].New(o)
+}
+
+// dnsTypes is the table of DNS providers as config reads it.
+func dnsTypes(table []dns.Type) []config.DNSType {
+	var types []config.DNSType
+	for _, t := range table {
+		row := config.DNSType{Type: t.Name}
+		for _, s := range t.Settings {
+			row.Settings = append(row.Settings, config.Setting(s))
+		}
+		types = append(types, row)
+	}
+	return types
+}
+
+// migrateFirst brings a sandbox to the state that a rollback begins at.
+func (a *app) migrateFirst(ctx context.Context, w world) error {
+	o := planner.Options{Goal: planner.Migrate}
+	p, err := planner.Make(ctx, w.World, w.config, o)
+	if err != nil {
+		return err
+	}
+	x := &planner.Executor{World: w.World, Config: w.config, Options: o, Events: func(planner.Event) {}, WaitTimeout: sandboxPatience}
+	x.Apply(ctx, p)
+	fmt.Fprintln(a.stderr, "sandbox: the buckets were moved behind CloudFront first")
+	return ctx.Err()
+}
