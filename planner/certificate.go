@@ -271,10 +271,6 @@ func certificateFindings(b config.Bucket, a Actual) []Finding {
 			fs = append(fs, Finding{Note, "certificate-pending", "a pending certificate covers the names and is not used",
 				c.ARN + " is not edgeward's and may never be issued; edgeward requests its own. Once it is issued, a later plan uses it"})
 		}
-		if c.Status == providers.CertificateIssued && !c.NotAfter.After(a.Now) {
-			fs = append(fs, Finding{Note, "certificate-expired", "an expired certificate covers the names and is not used",
-				c.ARN + " expired on " + c.NotAfter.UTC().Format(time.DateOnly)})
-		}
 	}
 	return fs
 }
@@ -291,12 +287,12 @@ func configuredCertificate(c providers.Certificate, names []string, now time.Tim
 	case c.Status == providers.CertificatePending:
 		return bad("certificate-pending", "the certificate is not issued yet",
 			c.ARN+" is PENDING_VALIDATION: it waits for "+strings.Join(unvalidated(c), ", ")+". edgeward does not touch a certificate it did not request; create those records, or leave certificate { arn } out")
+	case c.Status == "EXPIRED" || !c.NotAfter.IsZero() && !c.NotAfter.After(now):
+		return bad("certificate-expired", "the certificate is expired",
+			c.ARN+" expired on "+c.NotAfter.UTC().Format(time.DateOnly)+"; name another in certificate { arn }, or leave it out and edgeward requests one")
 	case c.Status != providers.CertificateIssued:
 		return bad("certificate-unusable", "the certificate is "+c.Status,
 			c.ARN+" cannot be used; name an ISSUED one in certificate { arn }, or leave it out and edgeward requests one")
-	case !c.NotAfter.After(now):
-		return bad("certificate-expired", "the certificate is expired",
-			c.ARN+" expired on "+c.NotAfter.UTC().Format(time.DateOnly)+"; name another in certificate { arn }, or leave it out and edgeward requests one")
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	all := judgeAll(b, a, o.table(g))
 	p.Stage = firstKind(all)
 	for _, s := range all {
-		if s.verdict.Status == Failed {
+		if s.verdict.Status == Failed && !blocked(p.Findings) {
 			p.Findings = append([]Finding{{Error, string(s.stage.kind), "stage " + string(s.stage.kind) + " cannot go on", s.verdict.Why}}, p.Findings...)
 		}
 	}
