@@ -75,7 +75,7 @@ func (b block) value(name string, want cty.Type, s secrecy) (v cty.Value, at pla
 			continue
 		}
 		at = place{rng: a.Expr.Range(), expr: a.Expr, ctx: ly.ctx}
-		v, ok = b.l.eval(a.Expr, ly.ctx)
+		v, ok = b.l.evalAs(a.Expr, ly.ctx, s)
 		if !ok {
 			return cty.NilVal, at, false
 		}

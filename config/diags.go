@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 )
 
 // place is where a finding points at. Expr and ctx, when set, let a printer
@@ -100,24 +102,34 @@ func tellsNoValue(summary string) bool {
 // redact takes everything out of d that could show a sensitive value: the
 // values of the expression, and a text that the language or a function made.
 func redact(d *hcl.Diagnostic) {
-	if d.Expression == nil || d.EvalContext == nil || !touchesSecret(d.Expression, d.EvalContext) {
-		return
+	if d.Expression != nil && d.EvalContext != nil && touchesSecret(d.Expression, d.EvalContext) {
+		hide(d)
 	}
-	if !tellsNoValue(d.Summary) && !tellsNoEnv(d) {
+}
+
+// hide is redact for a finding that is known to be near a secret.
+func hide(d *hcl.Diagnostic) {
+	if _, plain := functionError(d).(plainError); !plain && !tellsNoValue(d.Summary) {
 		d.Detail = hiddenDetail
 	}
 	d.Expression, d.EvalContext, d.Extra = nil, nil, nil
 }
 
-// tellsNoEnv says whether d is env's own refusal, which names the variable and
-// no value.
-func tellsNoEnv(d *hcl.Diagnostic) bool {
-	extra, ok := d.Extra.(hclsyntax.FunctionCallDiagExtra)
-	if !ok {
-		return false
+// functionError is the error of the function that d is about, or nil.
+func functionError(d *hcl.Diagnostic) error {
+	if extra, ok := d.Extra.(hclsyntax.FunctionCallDiagExtra); ok {
+		return extra.FunctionCallError()
 	}
-	_, ok = extra.FunctionCallError().(envError)
-	return ok
+	return nil
+}
+
+// explainPanic says in a sentence that a function of the library cannot take
+// its arguments, in place of the stack that it left.
+func explainPanic(d *hcl.Diagnostic) {
+	var p function.PanicError
+	if errors.As(functionError(d), &p) {
+		d.Detail = "The function cannot work with these arguments, which are too large or outside of what it is defined for."
+	}
 }
 
 const hiddenDetail = "The details are hidden because this expression uses a sensitive value. Check that value where it is set."

@@ -17,12 +17,22 @@ type sensitive struct{}
 // messages are better than the language's own. ok is false when it was
 // reported, or when the value hangs on something that was reported.
 func (l *loader) eval(expr hcl.Expression, ctx *hcl.EvalContext) (v cty.Value, ok bool) {
+	return l.evalAs(expr, ctx, shown)
+}
+
+// evalAs is eval for a value that may be a secret which nothing marks as one,
+// such as the contents of a file.
+func (l *loader) evalAs(expr hcl.Expression, ctx *hcl.EvalContext, s secrecy) (v cty.Value, ok bool) {
 	if !l.checkReferences(expr, ctx) {
 		return cty.DynamicVal, false
 	}
 	v, diags := expr.Value(ctx)
 	for _, d := range diags {
 		nameAttributes(d)
+		explainPanic(d)
+		if s == hidden {
+			hide(d)
+		}
 		l.add(d)
 	}
 	if diags.HasErrors() {

@@ -33,9 +33,8 @@ func Format(src []byte) []byte {
 // Parse returns the findings about the syntax of one file, for a command that
 // formats it; names and values are not looked at.
 func Parse(name string, src []byte) hcl.Diagnostics {
-	if rng := tooDeep(name, src); rng != nil {
-		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: rng,
-			Detail: fmt.Sprintf("At most %d levels are read.", maxDepth)}}
+	if rng, f := excessive(name, src); f != nil {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: f.summary, Detail: f.detail, Subject: &rng}}
 	}
 	_, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	return diags

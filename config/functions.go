@@ -107,10 +107,11 @@ func textFunctions() map[string]function.Function {
 	}
 }
 
-// envError is why env has no value. It never holds one, so it may be shown.
-type envError string
+// plainError is an error of a function that never has a secret in it, so that
+// it may be shown also where sensitive values are used.
+type plainError string
 
-func (e envError) Error() string { return string(e) }
+func (e plainError) Error() string { return string(e) }
 
 // envFunc is env("NAME"). Its result is always sensitive.
 func (l *loader) envFunc() function.Function {
@@ -120,12 +121,12 @@ func (l *loader) envFunc() function.Function {
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if args[0].IsMarked() {
-				return cty.NilVal, envError("the name of an environment variable cannot be a sensitive value")
+				return cty.NilVal, plainError("the name of an environment variable cannot be a sensitive value")
 			}
 			name := args[0].AsString()
 			v, ok := l.o.Env(name)
 			if !ok {
-				return cty.NilVal, envError(fmt.Sprintf("the environment variable %s is not set; set it before running edgeward", name))
+				return cty.NilVal, plainError(fmt.Sprintf("the environment variable %s is not set; set it before running edgeward", name))
 			}
 			return cty.StringVal(v).Mark(sensitive{}), nil
 		},
@@ -136,16 +137,19 @@ func (l *loader) envFunc() function.Function {
 func (l *loader) fileFunc() function.Function {
 	return function.New(&function.Spec{
 		Description: "The contents of a UTF-8 file, relative to the configuration's folder.",
-		Params:      []function.Parameter{{Name: "path", Type: cty.String}},
+		Params:      []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if args[0].IsMarked() {
+				return cty.NilVal, plainError("the path of a file cannot be a sensitive value")
+			}
 			path := l.path(args[0].AsString())
 			src, err := readBounded(path)
 			if err != nil {
-				return cty.NilVal, function.NewArgErrorf(0, "cannot read %s: %v; paths are relative to the folder of the configuration", path, plainCause(err))
+				return cty.NilVal, plainError(fmt.Sprintf("cannot read %s: %v; paths are relative to the folder of the configuration", path, plainCause(err)))
 			}
 			if !utf8.Valid(src) {
-				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", path)
+				return cty.NilVal, plainError(path + " is not UTF-8 text")
 			}
 			return cty.StringVal(string(src)), nil
 		},

@@ -74,8 +74,9 @@ func (l *loader) setFromText(v *variable, text, source string) {
 		l.assign(v, cty.StringVal(text), at, "value from "+source)
 		return
 	}
-	if rng := tooDeep(source, []byte(text)); rng != nil {
-		l.errorf(place{rng: at}, "Nested too deeply", "The value from %s is nested more than %d deep.", source, maxDepth)
+	if _, f := excessive(source, []byte(text)); f != nil {
+		l.report(hcl.DiagError, place{rng: at}, f)
+		v.broken = true
 		return
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), source, hcl.InitialPos)
@@ -144,10 +145,8 @@ func (l *loader) readVarFile(path string) {
 }
 
 func parseVarFile(path string, src []byte) (hcl.Attributes, hcl.Diagnostics) {
-	// JSON has the same brackets and quotes, so one measure does for both.
-	if rng := tooDeep(path, src); rng != nil {
-		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Nested too deeply", Subject: rng,
-			Detail: fmt.Sprintf("The values of a -var-file may be nested %d deep.", maxDepth)}}
+	if rng, f := excessive(path, src); f != nil {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: f.summary, Detail: f.detail, Subject: &rng}}
 	}
 	parse := func() (*hcl.File, hcl.Diagnostics) { return hclsyntax.ParseConfig(src, path, hcl.InitialPos) }
 	if strings.HasSuffix(path, ".json") {

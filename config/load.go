@@ -187,9 +187,8 @@ func fileRange(name string) hcl.Range {
 // the syntax is broken.
 func (l *loader) parse(name string, src []byte) bool {
 	l.files[name] = &hcl.File{Bytes: src}
-	if rng := tooDeep(name, src); rng != nil {
-		l.errorf(place{rng: *rng}, "Nested too deeply",
-			"Brackets, operators or conditions are nested more than %d deep here. Divide the expression by local values.", maxDepth)
+	if rng, f := excessive(name, src); f != nil {
+		l.report(hcl.DiagError, place{rng: rng}, f)
 		return false
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
@@ -208,39 +207,6 @@ func (l *loader) parse(name string, src []byte) bool {
 		}
 	}
 	return true
-}
-
-// maxDepth bounds the nesting of expressions: the parser recurses.
-const maxDepth = 200
-
-// tooDeep returns where a file is nested so deeply that parsing it could
-// exhaust the stack, or nil.
-func tooDeep(name string, src []byte) *hcl.Range {
-	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
-	depth, run, conditions := 0, 0, 0
-	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote,
-			hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-			depth++
-		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote,
-			hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
-			depth--
-		case hclsyntax.TokenNewline:
-			conditions = 0
-		case hclsyntax.TokenQuestion:
-			conditions++
-		}
-		if t.Type == hclsyntax.TokenBang || t.Type == hclsyntax.TokenMinus {
-			run++
-		} else {
-			run = 0
-		}
-		if max(depth, run, conditions) > maxDepth {
-			return &t.Range
-		}
-	}
-	return nil
 }
 
 // single returns the one block of a type that may stand once in all files,

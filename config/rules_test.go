@@ -164,11 +164,43 @@ func TestTooDeep(t *testing.T) {
 		"minus":      "locals {\n a = " + strings.Repeat("-", 1e5) + "1\n}",
 		"conditions": "locals {\n a = " + strings.Repeat("true ? 1 : ", 1e4) + "1\n}",
 		"templates":  "locals {\n a = " + strings.Repeat("\"${", 1e4) + "\n}",
+		"mixed":      "locals {\n a = " + strings.Repeat("[{a=(\"${", 60) + "\n}",
 		"blocks":     strings.Repeat("a {\n", 1e4),
 	} {
 		_, _, diags := Load(write(t, map[string]string{"edgeward.hcl": src}), Options{})
 		if len(diags) != 1 || diags[0].Summary != "Nested too deeply" {
 			t.Errorf("%s: %d findings, the first %v", name, len(diags), diags[0])
+		}
+	}
+}
+
+func TestHugeNumber(t *testing.T) {
+	for _, n := range []string{"1e100000000", "1E+401", "1e-99999999999999999999"} {
+		_, _, diags := Load(write(t, map[string]string{"edgeward.hcl": "bucket \"a\" {\n name = " + n + "\n}"}), Options{})
+		if len(diags) != 1 || diags[0].Summary != "Number too large" {
+			t.Errorf("%s: %v", n, diags)
+		}
+	}
+}
+
+// TestPanicOfFunction wants a sentence where a library function panics.
+func TestPanicOfFunction(t *testing.T) {
+	src := "locals {\n a = indent(1000000000000000000, \"a\\nb\")\n}"
+	_, files, diags := Load(write(t, map[string]string{"edgeward.hcl": src}), Options{})
+	if out := text(files, diags); len(diags) != 1 || strings.Contains(out, "goroutine") || strings.Contains(out, "panic") {
+		t.Error(out)
+	}
+}
+
+// TestSecretFromFile: what a file holds is nowhere shown when it goes into a
+// setting that may be secret.
+func TestSecretFromFile(t *testing.T) {
+	for _, use := range []string{"parseint(file(\"t\"), 10)", "jsondecode(file(\"t\"))", "[file(\"t\")]", "{ a = 1 }[file(\"t\")]", "local.t + 1", "parseint(local.t, 10)", "[local.t]"} {
+		src := "locals {\n  t = file(\"t\")\n}\ndns_provider \"secretive\" \"x\" {\n  zones = [\"example.com\"]\n  token = " + use + "\n}\n"
+		dir := write(t, map[string]string{"edgeward.hcl": src, "t": canary})
+		_, files, diags := Load(dir, Options{DNSTypes: []DNSType{secretive}})
+		if out := everything(files, diags); len(diags) == 0 || strings.Contains(out, canary) {
+			t.Errorf("%s: %s", use, out)
 		}
 	}
 }

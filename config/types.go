@@ -30,9 +30,10 @@ type Config struct {
 // Account is one aws block.
 type Account struct {
 	// Name is the block's label; "" is the SDK's default chain.
-	Name        string
-	Profile     string
-	RoleARN     string
+	Name    string
+	Profile string
+	RoleARN string
+	// ExternalID may come from a sensitive value: never print it.
 	ExternalID  string
 	Region      string
 	DefaultTags map[string]string
@@ -108,7 +109,8 @@ func (b Bucket) Names() []string {
 // S3 does today (for a new distribution) or what stands (for an adopted one).
 type Distribution struct {
 	// Adopt is the ID of a distribution to use instead of creating one.
-	Adopt             string
+	Adopt string
+	// PriceClass is CloudFront's spelling, such as PriceClass_100.
 	PriceClass        *string
 	HTTPVersion       *string
 	IPv6              *bool
@@ -127,7 +129,11 @@ type Distribution struct {
 }
 
 // Logging is the logging block: standard logs to an S3 bucket.
-type Logging struct{ Bucket, Prefix string }
+type Logging struct {
+	// Bucket is the bucket's domain name, such as my-logs.s3.amazonaws.com, also
+	// where the user wrote only my-logs.
+	Bucket, Prefix string
+}
 
 // Verify is the verify block, defaults filled in.
 type Verify struct {
@@ -153,7 +159,8 @@ type Probe struct {
 	Resolvers []string
 	// ConnectTo maps HOST[:PORT], a leading "*." allowed, to ADDR[:PORT].
 	ConnectTo map[string]string
-	// CAFile is a PEM file to trust besides the system's roots, or "".
+	// CAFile is a PEM file to trust besides the system's roots, or ""; its path
+	// has the configuration's folder in front.
 	CAFile string
 }
 

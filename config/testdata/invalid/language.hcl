@@ -59,7 +59,8 @@ locals {
   self  = local.self # ERROR: Local values refer to each other
   v     = var.gven # ERROR: Unknown variable
   whole = var # ERROR: Incomplete reference
-  f     = file("no-such-file") # ERROR: Invalid function argument
+  f     = file("no-such-file") # ERROR: Error in function call
+  o     = indent(1000000000000000000, "a\nb") # ERROR: Error in function call
   g     = fille("x") # ERROR: Unknown function
   h     = each.key # ERROR: Reference outside for_each
   i     = vra.x # ERROR: Unknown name

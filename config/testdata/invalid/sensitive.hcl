@@ -39,3 +39,7 @@ bucket "c.example.com" {
     paths = ["/${env("TOKEN")}"] # ERROR: Sensitive value not allowed
   }
 }
+dns_provider "secretive" "file" {
+  zones = ["example.net"]
+  token = parseint(file("token.txt"), 10) # ERROR: Error in function call
+}
