@@ -99,8 +99,8 @@ func TestAnswersThatAreNotAWS(t *testing.T) {
 		"page 403":        {func() (*http.Response, error) { return respond(403, page) }, 1},
 		"page 503":        {func() (*http.Response, error) { return respond(503, page) }, 10},
 		"page 200":        {func() (*http.Response, error) { return respond(200, page) }, 1},
-		"typed page 200": {func() (*http.Response, error) {
-			return respond(200, page, "Content-Type: text/html; charset=utf-8")
+		"declared page 200": {func() (*http.Response, error) {
+			return respond(200, "\n<!DOCTYPE html>"+page, "Content-Type: text/html; charset=utf-8")
 		}, 1},
 		"cut off 200": {func() (*http.Response, error) {
 			return respond(200, `<Distribution><Id>E1</Id><DistributionConfig><Call`)

@@ -1,8 +1,10 @@
 package aws
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -243,19 +245,33 @@ func code(err error) string {
 }
 
 // noPages refuses web pages: a proxy's page with status 200 would read as an
-// answer in which everything is absent.
+// answer in which everything is absent. It looks at the text, for the type in
+// the header is not reliable.
 func noPages(s *middleware.Stack) error {
 	m := middleware.DeserializeMiddlewareFunc("EdgewardNoPages", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
 		middleware.DeserializeOutput, middleware.Metadata, error,
 	) {
 		out, meta, err := next.HandleDeserialize(ctx, in)
 		answer, ok := out.RawResponse.(*smithyhttp.Response)
-		if err == nil && ok && answer.StatusCode/100 == 2 && strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
+		if err != nil || !ok || answer.StatusCode/100 != 2 || answer.Body == nil {
+			return out, meta, err
+		}
+		text := bufio.NewReader(answer.Body)
+		begin, _ := text.Peek(64)
+		answer.Body = &body{Reader: text, Closer: answer.Body}
+		lower := strings.ToLower(strings.TrimSpace(string(begin)))
+		if strings.HasPrefix(lower, "<!doctype html") || strings.HasPrefix(lower, "<html") {
 			err = errors.New("the answer is a web page and not AWS's: is there a proxy or a sign-in page in between?")
 		}
 		return out, meta, err
 	})
 	return s.Deserialize.Add(m, middleware.After)
+}
+
+// body is an answer's text of which the beginning was looked at.
+type body struct {
+	io.Reader
+	io.Closer
 }
 
 func userAgent(version string) func(*middleware.Stack) error {

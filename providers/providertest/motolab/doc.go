@@ -22,4 +22,5 @@
 //   - GetResources for distributions, from moto's ListTagsForResource.
 //   - GetBucketPolicyStatus: public when moto's policy of the bucket has an
 //     Allow for everybody without a condition.
+//   - GetBucketRequestPayment: BucketOwner.
 package motolab

@@ -101,6 +101,8 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, op string, body []
 		f.getPolicy(w, strings.TrimPrefix(r.URL.Path, "/2020-05-31/cache-policy/"))
 	case "GetResources":
 		f.resources(w, r, body)
+	case "GetBucketRequestPayment":
+		answer(w, http.StatusOK, "", `<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`)
 	case "GetBucketPolicyStatus":
 		f.policyStatus(w, r)
 	case "TagResource", "UntagResource":
@@ -383,9 +385,11 @@ func (f *front) list(w http.ResponseWriter, r *http.Request) {
 	from, size := page(r.URL.Query().Get("Marker"), r.URL.Query().Get("MaxItems"))
 	to := min(from+size, len(f.distributions))
 	var rows strings.Builder
+	shown := 0
 	for _, d := range f.distributions[min(from, to):to] {
 		if status[d.id] != "" {
 			rows.WriteString(d.summary(f.status(d, status[d.id])))
+			shown++
 		}
 	}
 	next := ""
@@ -393,7 +397,7 @@ func (f *front) list(w http.ResponseWriter, r *http.Request) {
 		next = fmt.Sprintf("<NextMarker>%d</NextMarker>", to)
 	}
 	answer(w, http.StatusOK, "", fmt.Sprintf(`<DistributionList %s><Marker></Marker>%s<MaxItems>%d</MaxItems><IsTruncated>%t</IsTruncated><Quantity>%d</Quantity><Items>%s</Items></DistributionList>`,
-		namespace, next, size, next != "", to-min(from, to), rows.String()))
+		namespace, next, size, next != "", shown, rows.String()))
 }
 
 // page reads a marker and a page's size, at most 100.
