@@ -31,8 +31,9 @@ const (
 )
 
 // NewRoute53Limit is the limiter that all Route 53 providers of one account
-// should share (Options.Limit): 5 requests a second.
-func NewRoute53Limit() *rate.Limiter { return rate.NewLimiter(route53Rate, route53Rate) }
+// should share (Options.Limit): 5 requests a second, evenly spaced, for a
+// burst would meet those of the account's other users.
+func NewRoute53Limit() *rate.Limiter { return rate.NewLimiter(route53Rate, 1) }
 
 func route53Features() providers.Features {
 	return providers.Features{Provider: "route53", Alias: true, Swap: true}
@@ -43,7 +44,7 @@ func route53Features() providers.Features {
 // private zones and compare-and-set, all of which a switch needs.
 type route53DNS struct {
 	clock  providers.Clock
-	limit  *rate.Limiter
+	turns  *limiter
 	config func(context.Context) (aws.Config, error)
 	zones  []string
 	ids    []string
@@ -61,11 +62,12 @@ func newRoute53(o Options) (providers.DNS, error) {
 	if o.Clock == nil || o.AWS == nil {
 		return nil, errors.New("make route53 provider: a clock and an account are needed")
 	}
-	d := &route53DNS{clock: o.Clock, limit: o.Limit, config: o.AWS,
-		found: map[string]*zone{}, searches: map[string]*search{}}
-	if d.limit == nil {
-		d.limit = NewRoute53Limit()
+	limit := o.Limit
+	if limit == nil {
+		limit = NewRoute53Limit()
 	}
+	d := &route53DNS{clock: o.Clock, config: o.AWS, found: map[string]*zone{}, searches: map[string]*search{},
+		turns: &limiter{limit: limit, clock: o.Clock, full: limit.Limit()}}
 	if v, ok := o.Settings["zone_ids"]; ok && v != nil {
 		ids, ok := v.([]string)
 		if !ok {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -53,25 +55,31 @@ func (d *route53DNS) tune(o *route53.Options) {
 		o.Region = "us-east-1"
 	}
 	o.RetryMaxAttempts = attempts
-	o.Retryer = retry.NewAdaptiveMode(func(a *retry.AdaptiveModeOptions) {
-		a.StandardOptions = append(a.StandardOptions, func(s *retry.StandardOptions) {
-			s.MaxAttempts = attempts
-			// A quota of retries would end a long queue at a throttled API early.
-			s.RateLimiter = ratelimit.None
-		})
+	// The SDK's adaptive mode would keep a second rate beside ours, by a clock of
+	// its own; the limiter adapts instead.
+	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
+		s.MaxAttempts = attempts
+		// A quota of retries would end a long queue at a throttled API early.
+		s.RateLimiter = ratelimit.None
 	})
 	if o.Credentials != nil {
 		o.Credentials = classedCredentials{o.Credentials}
 	}
 	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
-		return s.Finalize.Insert(&limiter{limit: d.limit, clock: d.clock}, "Retry", middleware.After)
+		return s.Finalize.Insert(d.turns, "Retry", middleware.After)
 	})
 }
 
-// limiter counts every attempt, retries too: it stands after "Retry".
+// limiter counts every attempt, retries too: it stands after "Retry". It halves
+// its rate when Route 53 says that it is too high, for others of the account
+// use it too, and every other answer gives a twentieth back.
 type limiter struct {
 	limit *rate.Limiter
 	clock providers.Clock
+	full  rate.Limit
+
+	mu  sync.Mutex
+	cut time.Time
 }
 
 // ID implements middleware.FinalizeMiddleware.
@@ -88,9 +96,25 @@ func (l *limiter) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	}
 	if err := l.clock.Sleep(ctx, turn.DelayFrom(now)); err != nil {
 		turn.CancelAt(l.clock.Now())
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, &aws.RequestCanceledError{Err: err}
 	}
-	return next.HandleFinalize(ctx, in)
+	out, meta, err := next.HandleFinalize(ctx, in)
+	var api smithy.APIError
+	l.saw(errors.As(err, &api) && errors.Is(classOf(api.ErrorCode()), providers.ErrThrottled) && api.ErrorCode() != "PriorRequestNotComplete")
+	return out, meta, err
+}
+
+func (l *limiter) saw(throttled bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, at := l.clock.Now(), l.limit.Limit()
+	switch {
+	case throttled && now.Sub(l.cut) >= time.Second:
+		l.cut = now
+		l.limit.SetLimitAt(now, max(at/2, l.full/8))
+	case !throttled && at < l.full:
+		l.limit.SetLimitAt(now, min(at+l.full/20, l.full))
+	}
 }
 
 // classedCredentials gives errors of a credentials provider their class; the

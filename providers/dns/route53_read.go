@@ -51,30 +51,36 @@ type zone struct {
 // and err is nil.
 type listing struct {
 	number, writes uint64
-	began          time.Time
-	done           chan struct{}
-	sets           map[string][]types.ResourceRecordSet
-	err            error
+	// ended, and not its beginning, is what a listing's age is counted from: a
+	// zone may take longer to list than a listing is used.
+	ended time.Time
+	done  chan struct{}
+	sets  map[string][]types.ResourceRecordSet
+	err   error
 }
 
 func newZone(d *route53DNS, name, id string, size int64) *zone {
 	return &zone{d: d, name: name, id: id, size: size, written: map[string]uint64{}}
 }
 
-// read gives the record sets at name. They are from a listing that began at
-// most some seconds ago and after the last write to the name; with anew, from
+// read gives the record sets at name. They are from a listing that ended at
+// most some seconds ago and began after the last write to the name; with anew, from
 // a read that begins after the call.
 func (z *zone) read(ctx context.Context, name string, anew bool) ([]types.ResourceRecordSet, error) {
-	z.mu.Lock()
 	var after uint64
 	if anew {
+		z.mu.Lock()
 		after = z.reads
+		z.mu.Unlock()
+		// Those who come within a moment share one read, then one batch.
+		if err := z.d.clock.Sleep(ctx, gather); err != nil {
+			return nil, err
+		}
 	}
-	z.mu.Unlock()
 	for {
 		now := z.d.clock.Now()
 		z.mu.Lock()
-		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.began) < fresh) {
+		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < fresh) {
 			z.mu.Unlock()
 			return l.sets[name], nil
 		}
@@ -99,7 +105,7 @@ func (z *zone) read(ctx context.Context, name string, anew bool) ([]types.Resour
 			}
 			continue
 		}
-		l := z.begin(now)
+		l := z.begin()
 		z.mu.Unlock()
 		if err := z.sweep(ctx, l); err != nil {
 			return nil, err
@@ -129,9 +135,9 @@ func (z *zone) unwritten(name string, since uint64) bool {
 }
 
 // begin makes the next listing, with z.mu held.
-func (z *zone) begin(now time.Time) *listing {
+func (z *zone) begin() *listing {
 	z.reads++
-	z.flight = &listing{number: z.reads, writes: z.writes, began: now, done: make(chan struct{})}
+	z.flight = &listing{number: z.reads, writes: z.writes, done: make(chan struct{})}
 	return z.flight
 }
 
@@ -140,6 +146,7 @@ func (z *zone) begin(now time.Time) *listing {
 // is kept by name.
 func (z *zone) sweep(ctx context.Context, l *listing) error {
 	sets, err := z.list(ctx, "")
+	l.ended = z.d.clock.Now()
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.flight = nil

@@ -54,6 +54,8 @@ type server struct {
 
 	// latency is how long a request takes; settle until a change is INSYNC.
 	latency, settle time.Duration
+	// denied is a name that a policy forbids to change.
+	denied string
 	// fault may answer in the server's place: before the request is served (nil
 	// lets it pass) or, with after, in place of its answer.
 	fault func(op string, n int) (code string, after bool)
@@ -392,6 +394,9 @@ func (s *server) write(ctx context.Context, id string, body []byte) (any, *refus
 		x.Name = unescape(clean(x.Name))
 		for _, v := range x.values() {
 			records, characters = records+1, characters+len(v)
+			if x.Name == s.denied {
+				return nil, &refusal{403, "AccessDenied", []string{"User: arn:aws:iam::111122223333:user/dns is not authorized"}}
+			}
 			if v == "refused.example.net" {
 				return nil, &refusal{400, "InvalidInput", []string{"Invalid value"}}
 			}
@@ -441,7 +446,20 @@ func (x xmlSet) equal(stands xmlSet) bool {
 			return false
 		}
 	}
-	return slices.Equal(x.values(), stands.values())
+	return slices.Equal(x.raw(), stands.raw())
+}
+
+// raw are the values as they were written. Whether AWS compares them without
+// regard to case and last dot is not documented, so here it does not.
+func (x xmlSet) raw() []string {
+	var vs []string
+	if x.ResourceRecords != nil {
+		for _, r := range x.ResourceRecords.ResourceRecord {
+			vs = append(vs, r.Value)
+		}
+	}
+	slices.Sort(vs)
+	return vs
 }
 
 func (s *server) change(id string, sets []xmlSet, action string, x xmlSet) ([]xmlSet, string) {

@@ -1,3 +1,6 @@
+// Package providertest holds the suites that every implementation of a port
+// passes: adapters before scripted servers and independent ones, and the
+// sandbox.
 package providertest
 
 import (
