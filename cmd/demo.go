@@ -55,13 +55,15 @@ Exit codes:
 		Example:     "  edgeward demo\n  edgeward demo | tail -1",
 		Args:        noArguments,
 		Annotations: map[string]string{noFolder: "yes"},
-		RunE:        func(c *cobra.Command, _ []string) error { return a.demoRun(c.Context()) },
+		RunE:        func(c *cobra.Command, _ []string) error { return a.demoRun(c.Context(), demoPace) },
 	}
 }
 
-func (a *app) demoRun(ctx context.Context) error {
+// demoRun is the demo in a world that is pace times as fast as real time, or as
+// fast as can be for 0.
+func (a *app) demoRun(ctx context.Context, pace float64) error {
 	c := demoConfig()
-	s := sandbox.New(demoOptions(c))
+	s := sandbox.New(demoOptions(c, pace))
 	s.StartVisitors(ctx, demoVisits)
 	w := s.Providers()
 	o := planner.Options{Goal: planner.Migrate}
@@ -134,7 +136,7 @@ func demoConfig() *config.Config {
 	}
 }
 
-func demoOptions(c *config.Config) sandbox.Options {
+func demoOptions(c *config.Config, pace float64) sandbox.Options {
 	o := sandboxOptions(c)
 	for i := range o.DNS {
 		for j := range o.DNS[i].Records {
@@ -143,7 +145,7 @@ func demoOptions(c *config.Config) sandbox.Options {
 			}
 		}
 	}
-	o.Clock, o.Seed = sandbox.NewClock(time.Time{}, demoPace), sandboxSeed
+	o.Clock, o.Seed = sandbox.NewClock(time.Time{}, pace), sandboxSeed
 	o.Issue = sandbox.Span{Min: 30 * time.Second, Max: 2 * time.Minute}
 	o.Deploy = sandbox.Span{Min: 2 * time.Minute, Max: 5 * time.Minute}
 	return o

@@ -94,7 +94,7 @@ func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 		color = red
 	}
 	text := ""
-	if res.Stage != "" && !strings.HasPrefix(res.Why, string(res.Stage)) {
+	if res.Stage != "" && res.Outcome != planner.OutcomeBlocked && !strings.HasPrefix(res.Why, string(res.Stage)) {
 		text = "at " + string(res.Stage)
 	}
 	if res.Why != "" {
