@@ -14,6 +14,8 @@ import (
 type certificate struct {
 	providers.Certificate
 	token string
+	// handle is the process that requested it, and sees it whatever its status.
+	handle int
 	// asked is when it was requested, shown when its validation records appear.
 	asked, shown time.Time
 	// issuing: an issue is on its way.
@@ -76,7 +78,7 @@ func (p certificatesPort) Covering(ctx context.Context, names []string) ([]provi
 	var out []providers.Certificate
 	err := p.w.call(ctx, p.op("Certificates.Covering", strings.Join(names, " "), false), func(now time.Time) error {
 		for _, arn := range sortedKeys(p.a.certificates) {
-			if c := p.a.certificates[arn]; c.listed(now) && coversAll(c.Names, names) {
+			if c := p.a.certificates[arn]; (c.listed(now) || c.handle == p.handle) && coversAll(c.Names, names) {
 				out = append(out, c.port(now))
 			}
 		}
@@ -133,7 +135,7 @@ func (p certificatesPort) Request(ctx context.Context, names []string, token str
 				return nil
 			}
 		}
-		arn = p.w.request(p.a, names, token, tags, now).ARN
+		arn = p.w.request(p.accountPort, names, token, tags, now).ARN
 		return nil
 	})
 	if err != nil {
@@ -165,14 +167,15 @@ func requestOK(names []string, token string, tags map[string]string) error {
 	return checkTags(tags)
 }
 
-func (w *World) request(a *account, names []string, token string, tags map[string]string, now time.Time) *certificate {
+func (w *World) request(p accountPort, names []string, token string, tags map[string]string, now time.Time) *certificate {
+	a := p.a
 	words := append([]string{"certificate", a.label, token, strconv.Itoa(len(a.certificates))}, names...)
 	c := &certificate{
 		Certificate: providers.Certificate{
 			ARN:    "arn:aws:acm:us-east-1:" + a.number + ":certificate/" + strings.ToLower(code(32, words...)),
 			Status: providers.CertificatePending, Names: slices.Clone(names), KeyType: "RSA_2048", Tags: map[string]string{},
 		},
-		token: token, asked: now,
+		token: token, handle: p.handle, asked: now,
 		shown: now.Add(w.draw(Span{time.Second, 6 * time.Second}, words...)),
 	}
 	for k, v := range tags {

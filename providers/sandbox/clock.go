@@ -30,8 +30,10 @@ type Clock struct {
 	seq     uint64
 	queue   sleepers
 	driving bool
-	// gauge belongs to the driver.
-	gauge *gauge
+	// gauge belongs to the driver, as do the two moments, of real and of simulated
+	// time, from which a pace is kept.
+	gauge            *gauge
+	fromReal, fromIt time.Time
 	// waking is how many sleepers were woken that have not yet run; changes
 	// counts everything that happened to the clock.
 	waking  int
@@ -103,58 +105,81 @@ func (c *Clock) drive() {
 	}
 }
 
-// step goes on to the first sleeper, by a slice of real time when there is a
-// pace; false when nobody sleeps and the driver must end.
+// step wakes the first sleeper and goes on to its time, or towards it by a
+// slice when there is a pace; false when nobody sleeps and the driver must end.
 func (c *Clock) step() bool {
-	const slice = 20 * time.Millisecond
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.queue) == 0 {
 		c.driving = c.waking > 0
-		driving := c.driving
-		c.mu.Unlock()
-		return driving
+		return c.driving
 	}
-	left := c.queue[0].until.Sub(c.now)
-	if c.pace > 0 && left > 0 {
-		part := min(time.Duration(float64(left)/c.pace), slice)
-		c.mu.Unlock()
-		time.Sleep(part)
-		c.mu.Lock()
-		if part == slice {
-			c.now = c.now.Add(time.Duration(float64(part) * c.pace))
-			if len(c.queue) == 0 || c.queue[0].until.After(c.now) {
-				c.mu.Unlock()
-				return true
-			}
-		}
+	if c.pace > 0 && !c.keepPace() {
+		return true
 	}
-	if len(c.queue) > 0 {
-		s := heap.Pop(&c.queue).(*sleeper)
-		if s.until.After(c.now) {
-			c.now = s.until
-		}
-		c.waking++
-		c.changes++
-		close(s.woken)
+	s := heap.Pop(&c.queue).(*sleeper)
+	if s.until.After(c.now) {
+		c.now = s.until
+	}
+	c.waking++
+	c.changes++
+	close(s.woken)
+	return true
+}
+
+// keepPace passes at most a slice of real time, without the lock. It is true
+// when the first sleeper's time has come; else the clock went on a little, so
+// that a live screen sees it go, and sleepers that came meanwhile get their turn.
+func (c *Clock) keepPace() bool {
+	const slice, lag = 20 * time.Millisecond, 100 * time.Millisecond
+	wall := time.Now()
+	late := wall.Sub(c.fromReal) - time.Duration(float64(c.now.Sub(c.fromIt))/c.pace)
+	if late > lag || late < -lag {
+		c.fromReal, c.fromIt, late = wall, c.now, 0
+	}
+	first := c.queue[0].until
+	wait := time.Duration(float64(first.Sub(c.now))/c.pace) - late
+	if wait <= 0 {
+		return true
 	}
 	c.mu.Unlock()
-	return true
+	time.Sleep(min(wait, slice))
+	c.mu.Lock()
+	if len(c.queue) == 0 || c.queue[0].until.Before(first) {
+		return false
+	}
+	if wait <= slice {
+		return true
+	}
+	now := c.fromIt.Add(time.Duration(float64(time.Since(c.fromReal)) * c.pace))
+	if now.After(c.now) && now.Before(c.queue[0].until) {
+		c.now = now
+	}
+	return false
 }
 
 // settle returns when nothing in the process runs: no goroutine but this one is
 // running or runnable, several looks in a row, and nothing happened to the clock
 // between them. Calls of the operating system may block for good (a read of a
-// terminal), so they count only while their number is unusual.
+// terminal), so they count only while their number is unusual. A goroutine that
+// spins for longer than the limit is not waited for: the clock must not stop for
+// good.
 func (c *Clock) settle(g *gauge) {
-	const looks = 3
+	const looks, limit = 3, 10 * time.Second
 	still, idle := 0, 0
 	var last uint64
+	var began time.Time
 	for still < looks {
 		c.mu.Lock()
 		changes, waking := c.changes, c.waking
 		c.mu.Unlock()
 		quiet := g.quiet()
 		if waking > 0 || changes != last || !quiet {
+			if changes != last || idle == 0 {
+				began = time.Now()
+			} else if waking == 0 && time.Since(began) > limit {
+				return
+			}
 			still, last = 0, changes
 			idle++
 			pause(idle)

@@ -54,7 +54,7 @@ func TestClockStandsStillWhileSomethingRuns(t *testing.T) {
 	})
 	var sum atomic.Uint64
 	for i := range 20 {
-		for k := range uint64(2_000_000) { // some milliseconds
+		for k := range uint64(500_000) { // some milliseconds
 			sum.Store(k)
 		}
 		if got := c.Now().Sub(Epoch()); got != time.Duration(i)*time.Second {
@@ -183,8 +183,44 @@ func TestClockWithPace(t *testing.T) {
 	if took := time.Since(began); took < 40*time.Millisecond || took > 5*time.Second {
 		t.Errorf("three minutes took %s of real time", took)
 	}
-	if got := c.Now().Sub(Epoch()); got < 3*time.Minute || got > 10*time.Minute {
+	if got := c.Now().Sub(Epoch()); got != 3*time.Minute {
 		t.Errorf("%s have passed", got)
+	}
+	// Many short sleeps keep the pace as well.
+	began = time.Now()
+	for range 3600 {
+		c.Sleep(t.Context(), time.Second/10)
+	}
+	if took := time.Since(began); took < 80*time.Millisecond || took > 5*time.Second {
+		t.Errorf("six minutes took %s of real time", took)
+	}
+	if got := c.Now().Sub(Epoch()); got != 9*time.Minute {
+		t.Errorf("%s have passed", got)
+	}
+}
+
+// TestClockWithPaceShowsItsWay: who looks meanwhile sees the time go on.
+func TestClockWithPaceShowsItsWay(t *testing.T) {
+	c := NewClock(time.Time{}, 3600)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Sleep(t.Context(), 10*time.Minute)
+	}()
+	seen := map[time.Time]bool{}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			seen[c.Now()] = true
+			continue
+		case <-done:
+		}
+		break
+	}
+	if len(seen) < 3 || c.Now().Sub(Epoch()) != 10*time.Minute {
+		t.Errorf("%d moments were seen, it is %s", len(seen), c.Now())
 	}
 }
 

@@ -228,7 +228,7 @@ func TestNameServersLearnLate(t *testing.T) {
 }
 
 func TestResolversCache(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, w *World) {
+	inBubble(t, func(o *Options) { o.InSync = Span{1, 1} }, func(t *testing.T, w *World) {
 		const name = "assets.example.com"
 		h := w.Providers()
 		ask := func(name, typ string) providers.Answer {

@@ -406,6 +406,13 @@ func TestVisitorsGoToAnotherResolver(t *testing.T) {
 		if len(answers) != 4 || answers[0].RCode != "SERVFAIL" || answers[1].Err == "" || answers[1].RCode != "" || answers[2].RCode != "NOERROR" {
 			t.Errorf("%+v", answers)
 		}
+		for i := range 4 {
+			w.SetResolver(i, Resolving{TimesOut: true})
+		}
+		time.Sleep(2 * time.Hour)
+		if r := w.Visitors(); r.Failed == 0 || r.Failures[0].Why != "no resolver answers" {
+			t.Errorf("with no resolver: %+v", r)
+		}
 	})
 }
 
@@ -570,4 +577,46 @@ func fiveBuckets(t *testing.T) *World {
 	}
 	wg.Wait()
 	return w
+}
+
+// TestVisitsAtEveryEvent: without any background visits, everybody comes after
+// each write, each edit and each deployment, and not after reads.
+func TestVisitsAtEveryEvent(t *testing.T) {
+	inBubble(t, func(o *Options) {
+		o.Deploy, o.InSync = Span{time.Hour, time.Hour}, Span{time.Minute, time.Minute}
+	}, func(t *testing.T, w *World) {
+		const everybody = 3 * 4
+		last := 0
+		rounds := func(what string, want int) {
+			t.Helper()
+			n := w.Visitors().Requests
+			if n-last != want*everybody {
+				t.Errorf("%s: %d visits, want %d rounds of %d", what, n-last, want, everybody)
+			}
+			last = n
+		}
+		h := w.Providers()
+		name := "assets.example.com"
+		must[providers.RecordSet](t)(h.DNS[route53].Look(t.Context(), name))
+		rounds("a read", 0)
+		old := w.Records(name)
+		if err := h.DNS[route53].Replace(t.Context(), name, old, []providers.Record{cname(old[0].Value, time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		rounds("a DNS change, and when all name servers know", 2)
+		if err := h.DNS[route53].Replace(t.Context(), name, old, nil); err == nil {
+			t.Fatal("no conflict")
+		}
+		rounds("a refused write", 0)
+		arn := w.AddCertificate("", providers.Certificate{Names: []string{name}})
+		rounds("an edit", 1)
+		d := must[providers.Distribution](t)(h.Accounts[""].Distributions.Create(t.Context(), "r", settings(name+".s3.eu-west-1.amazonaws.com", providers.RESTOrigin, disabled, arn, name), nil))
+		rounds("a creation", 1)
+		time.Sleep(2 * time.Hour)
+		rounds("a deployment", 1)
+		if err := h.Accounts[""].Distributions.SetTags(t.Context(), d.ARN, map[string]string{"a": "b"}); err != nil {
+			t.Fatal(err)
+		}
+		rounds("a tag", 1)
+	})
 }
