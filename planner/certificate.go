@@ -142,12 +142,12 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 	case a.switched() || !a.has(PartCertificate) || c != nil && c.Status == providers.CertificateIssued || b.CertificateARN != "":
 		return done("the certificate is issued")
 	case c == nil:
-		v := todo("ACM issues the certificate once it finds its validation record")
-		for _, n := range b.CNAMEs {
-			v.Changes = append(v.Changes, ValueChange{Path: "validation record for " + n.Name,
-				After: fmt.Sprintf("CNAME in zone %s at %s %s", n.Zone, n.DNSProvider, knownAfter(CertificateRequest))})
-		}
-		v.Undo = "leave the record: renewals of the certificate use it"
+		v := todo("ACM issues the certificate once it finds its validation record", unnamedValidations(b)...)
+		v.Undo = undoValidation
+		return v
+	case len(c.Validation) == 0:
+		v := waiting("ACM has not named the validation records yet")
+		v.Changes = unnamedValidations(b)
 		return v
 	}
 	v := done("the validation records answer")
@@ -159,11 +159,23 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 			v.Changes = append(v.Changes, next.Changes...)
 		}
 	}
-	if len(c.Validation) == 0 {
-		return waiting("ACM has not named the validation records yet")
-	}
-	v.Undo = "leave the record: renewals of the certificate use it"
+	v.Undo = undoValidation
 	return v
+}
+
+const undoValidation = "leave the record: renewals of the certificate use it"
+
+// unnamedValidations are the records that ACM will name.
+func unnamedValidations(b config.Bucket) []ValueChange {
+	var out []ValueChange
+	for _, n := range b.CNAMEs {
+		out = append(out, validationChange(n.Name, n.Zone, n.DNSProvider, knownAfter(CertificateRequest)))
+	}
+	return out
+}
+
+func validationChange(name, zone, provider, record string) ValueChange {
+	return ValueChange{Path: "validation record for " + name, After: fmt.Sprintf("CNAME in zone %s at %s %s", zone, provider, record)}
 }
 
 // judgeValidation says what one validation record lacks; false when nothing.
@@ -171,27 +183,25 @@ func judgeValidation(v validationActual) (Verdict, bool) {
 	switch {
 	case v.Status == "SUCCESS":
 		return Verdict{}, false
-	case v.RecordName == "":
-		return waiting("ACM has not named the validation record for " + v.Name + " yet"), true
 	case v.provider == "":
 		return failed("the distribution's name " + v.Name + " is in no bucket block, so its validation record has no DNS provider; add it to cnames, or set certificate { arn }"), true
+	case v.RecordName == "":
+		w := waiting("ACM has not named the validation record for " + v.Name + " yet")
+		w.Changes = []ValueChange{validationChange(v.Name, v.zone, v.provider, knownAfter(CertificateRequest))}
+		return w, true
 	}
 	var lacks []string
-	none := true
 	for _, a := range v.answers {
-		if answersWith(a, v.RecordValue) {
-			none = false
-		} else {
+		if !answersWith(a, v.RecordValue) {
 			lacks = append(lacks, a.Server+" answers "+says(a))
 		}
 	}
-	change := ValueChange{Path: "validation record for " + v.Name,
-		After: fmt.Sprintf("CNAME in zone %s at %s %s", v.zone, v.provider, v.RecordName+" "+v.RecordValue)}
 	switch {
 	case lacks == nil:
 		return Verdict{}, false
-	case none && allAbsent(v.answers):
-		return todo("the validation record "+v.RecordName+" does not stand yet", change), true
+	case !v.stands:
+		return todo("the validation record "+v.RecordName+" does not stand yet",
+			validationChange(v.Name, v.zone, v.provider, v.RecordName+" "+v.RecordValue)), true
 	}
 	return waiting("validation record " + v.RecordName + ": " + strings.Join(lacks, "; ")), true
 }

@@ -85,6 +85,16 @@ type waitError struct {
 
 func (e *waitError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.why) }
 
+// heldError ends a bucket that was rolled back while this run was under way.
+type heldError struct{ address, hold string }
+
+func (e *heldError) Error() string {
+	return "the bucket was rolled back meanwhile and is held: " + e.hold
+}
+
+// Hint says how to go on.
+func (e *heldError) Hint() string { return "edgeward apply -retry='" + e.address + "'" }
+
 // bucketRun is one bucket of a run.
 type bucketRun struct {
 	r    *run
@@ -214,16 +224,19 @@ func (br *bucketRun) end(k Kind, err error) {
 // step is the one loop: observe, judge, act once, or wait.
 func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 	p := pause{st: st}
-	acts, failedAct := 0, error(nil)
+	acts := 0
 	for {
 		v, acted, err := br.round(ctx, sctx, st)
+		if acted {
+			acts++
+		}
 		var yet notYet
 		switch {
 		case errors.As(err, &yet):
 			v = waiting(string(yet))
-		case err != nil && acted && failedAct == nil && mayHaveWorked(err) && ctx.Err() == nil:
-			failedAct = err // the answer may have been lost: look once more
-			continue
+		case err != nil && acted && acts < maxActs && mayHaveWorked(err) && ctx.Err() == nil:
+			// The answer may have been lost: the next look tells.
+			v = waiting("looking again, since an answer was lost: " + err.Error())
 		case err != nil:
 			br.fail(st.kind, err)
 			return err
@@ -234,15 +247,11 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 			err := errors.New(v.Why)
 			br.fail(st.kind, err)
 			return err
-		case failedAct != nil:
-			br.fail(st.kind, failedAct)
-			return failedAct
+		case acted && acts > maxActs:
+			err := fmt.Errorf("%s was done %d times and is still not in effect: %s", st.kind, acts, v.Why)
+			br.fail(st.kind, err)
+			return err
 		case acted:
-			if acts++; acts > maxActs {
-				err := fmt.Errorf("%s was done %d times and is still not in effect: %s", st.kind, maxActs, v.Why)
-				br.fail(st.kind, err)
-				return err
-			}
 			p = pause{st: st}
 			continue
 		}
@@ -252,8 +261,9 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 	}
 }
 
-// maxActs: a stage acts once, and once more for what only a second look can
-// write down; more means that its act does not take effect.
+// maxActs: a stage acts once, once more for what only a second look can write
+// down, and again when an answer was lost (an act is safe to die in, so it is
+// safe to repeat on a fresh look); more means that it does not take effect.
 const maxActs = 4
 
 // mayHaveWorked says that an act's error leaves open whether it took effect.
@@ -286,6 +296,9 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage) (v Verdict, acte
 		return waiting("could not look: " + err.Error()), false, nil
 	}
 	a.Retry = retries(x.Options, br.b)
+	if br.r.goal == Migrate && a.Crumbs.held() && !a.Retry && !a.switched() {
+		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}
+	}
 	if fs := a.Findings; blocked(fs) {
 		return v, false, fmt.Errorf("%s: %s", fs[0].Summary, fs[0].Detail)
 	}

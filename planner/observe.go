@@ -98,7 +98,9 @@ type validationActual struct {
 	providers.Validation
 	provider string
 	zone     string
-	answers  []providers.Answer
+	// stands: the provider has the record.
+	stands  bool
+	answers []providers.Answer
 }
 
 // has says whether parts were read.
@@ -399,7 +401,14 @@ func (o *observer) validations(ctx context.Context) error {
 				va.provider, va.zone = c.DNSProvider, c.Zone
 			}
 		}
-		if v.RecordName != "" && va.provider != "" {
+		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" {
+			set, err := o.w.DNS[va.provider].Look(ctx, v.RecordName)
+			if err != nil {
+				return fmt.Errorf("look at the validation record %s at %s: %w", v.RecordName, va.provider, err)
+			}
+			va.stands = slices.ContainsFunc(set.Records, func(r providers.Record) bool {
+				return r.Type == "CNAME" && strings.EqualFold(r.Value, v.RecordValue)
+			})
 			as, err := o.w.Resolver.Authoritative(ctx, va.zone, o.nameservers(va.provider), v.RecordName, "CNAME")
 			if err != nil {
 				return fmt.Errorf("ask the authoritative servers of %s for %s: %w", va.zone, v.RecordName, err)

@@ -210,9 +210,6 @@ func useAlias(n NameActual) bool {
 
 // checkSwitch: every name's record is the distribution's.
 func checkSwitch(b config.Bucket, a Actual) Verdict {
-	if a.Crumbs.held() && !a.Retry && !a.switched() {
-		return failed("the bucket was rolled back and is held: " + a.Crumbs[crumbHold])
-	}
 	v := todo("one write a name; visitors are sent to CloudFront from then on")
 	for _, n := range a.Names {
 		if n.Serves == servesOurs {

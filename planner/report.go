@@ -74,6 +74,7 @@ func (br *bucketRun) cause() error {
 func (br *bucketRun) ended(res *Result, err error) {
 	var wait *waitError
 	var stale *StaleError
+	var held *heldError
 	var hint interface{ Hint() string }
 	res.Why = err.Error()
 	if errors.As(err, &hint) {
@@ -87,6 +88,8 @@ func (br *bucketRun) ended(res *Result, err error) {
 		}
 	case errors.As(err, &stale):
 		res.Outcome = OutcomeStale
+	case errors.As(err, &held):
+		res.Outcome = OutcomeHeld
 	case errors.Is(err, errTooManyFailures):
 		res.Outcome = OutcomeSkipped
 	default:

@@ -133,16 +133,6 @@ func answersWith(a providers.Answer, target string) bool {
 	return false
 }
 
-// allAbsent says that every server answered, and that the name is not there.
-func allAbsent(as []providers.Answer) bool {
-	for _, a := range as {
-		if a.Err != "" || a.RCode != "NXDOMAIN" && (a.RCode != "NOERROR" || len(a.Records) > 0) {
-			return false
-		}
-	}
-	return len(as) > 0
-}
-
 // says is a server's answer in words, saysTTL with the TTLs.
 func says(a providers.Answer) string { return answer(a, false) }
 
