@@ -13,7 +13,8 @@ type Certificates interface {
 	// names; a wildcard covers one label. Answered from a sweep
 	// (ListCertificates), described where the summary is truncated and always
 	// for those that are pending, so that Tags and Validation are filled there.
-	// The order is not defined.
+	// Those that were requested through this adapter are in the answer whatever
+	// became of them, with their Tags. The order is not defined.
 	Covering(ctx context.Context, names []string) ([]Certificate, error)
 	// Certificate describes one, whatever its status. ErrNotFound.
 	Certificate(ctx context.Context, arn string) (Certificate, error)

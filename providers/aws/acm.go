@@ -117,9 +117,12 @@ func (s *certificates) Covering(ctx context.Context, names []string) ([]provider
 		if err != nil {
 			return nil, err
 		}
-		if usable(c.Status) {
-			found = append(found, c)
+		if c.Tags == nil {
+			if c.Tags, err = s.tags.get(ctx, arn); err != nil {
+				return nil, err
+			}
 		}
+		found = append(found, c)
 	}
 	return found, nil
 }
