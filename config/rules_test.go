@@ -14,7 +14,7 @@ import (
 func TestParseDuration(t *testing.T) {
 	good := map[string]time.Duration{
 		"60s": time.Minute, "1h30m": 90 * time.Minute, "7d": 7 * 24 * time.Hour, "1.5h": 90 * time.Minute, "1d12h": 36 * time.Hour,
-		"0s": 0, "250ms": 250 * time.Millisecond, "2w": 14 * 24 * time.Hour, "1.1h": 66 * time.Minute, "0.1s": 100 * time.Millisecond,
+		"0s": 0, "250ms": 250 * time.Millisecond, "2w": 14 * 24 * time.Hour, "1.1h": 66 * time.Minute, "0.1s": 100 * time.Millisecond, "0.29h": 1044 * time.Second,
 	}
 	for s, want := range good {
 		if got, f := parseDuration(s); f != nil || got != want {
@@ -294,5 +294,58 @@ bucket "site" {
 		if len(diags) > 0 || len(c.Buckets) != 1000 {
 			b.Fatal(diags, len(c.Buckets))
 		}
+	}
+}
+
+// TestLongestZoneOverProviders: the longest zone wins, whichever provider's
+// address sorts first.
+func TestLongestZoneOverProviders(t *testing.T) {
+	for _, deep := range []string{"a", "c"} {
+		src := fmt.Sprintf("dns_provider \"route53\" %q {\n zones = [\"deep.example.com\"]\n}\n", deep) +
+			"dns_provider \"route53\" \"b\" {\n zones = [\"example.com\"]\n}\nbucket \"x.deep.example.com\" {}\n"
+		c, files, diags := Load(write(t, map[string]string{"edgeward.hcl": src}), Options{DNSTypes: []DNSType{route53}})
+		want := []CNAME{{Name: "x.deep.example.com", DNSProvider: "dns_provider.route53." + deep, Zone: "deep.example.com"}}
+		if diff := cmp.Diff(want, c.Buckets[0].CNAMEs); diff != "" || len(diags) > 0 {
+			t.Error(diff, text(files, diags))
+		}
+	}
+}
+
+// TestOrder: findings come in the order of files and lines, in each run.
+func TestOrder(t *testing.T) {
+	in := readInput(t, "testdata/invalid/values.hcl")
+	dir := write(t, in.files)
+	var first string
+	for range 3 {
+		_, files, diags := Load(dir, in.o)
+		for i := range diags[1:] {
+			if a, b := diags[i].Subject, diags[i+1].Subject; a.Filename == b.Filename && a.Start.Byte > b.Start.Byte {
+				t.Errorf("%v stands before %v", a, b)
+			}
+		}
+		out := text(files, diags)
+		if first == "" {
+			first = out
+		}
+		if out != first {
+			t.Error("two runs differ")
+		}
+	}
+}
+
+// TestMessageNearSecret: our own sentences stay readable beside a secret.
+func TestMessageNearSecret(t *testing.T) {
+	src := `
+variable "s" {
+  sensitive = true
+  validation {
+    condition     = length(var.s) > 99
+    error_message = "At least 100 characters."
+  }
+}
+`
+	_, files, diags := Load(write(t, map[string]string{"edgeward.hcl": src}), Options{Vars: []string{"s=" + canary}})
+	if out := everything(files, diags); !strings.Contains(out, "At least 100 characters.") || strings.Contains(out, canary) {
+		t.Error(out)
 	}
 }

@@ -197,10 +197,13 @@ locals {
   derived = "x${env("S")}"
 }
 `
+	dir := t.TempDir()
 	for i, use := range uses {
 		for j, p := range places {
 			src := base + fmt.Sprintf(p, use)
-			dir := write(t, map[string]string{"edgeward.hcl": src})
+			if err := os.WriteFile(filepath.Join(dir, MainFile), []byte(src), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			_, files, diags := Load(dir, Options{
 				DNSTypes: []DNSType{route53, secretive},
 				Vars:     []string{"number=" + canary, "object={ " + canary + " = \"" + canary + "\"", "list=" + canary, "sx=" + canary, canary},
