@@ -67,6 +67,9 @@ func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error
 		return err
 	}
 	commands := view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args)}
+	if o.Until != "" {
+		commands.Further = a.again(c, args, "until")
+	}
 	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
 		if w.sandbox != nil && goal == planner.Rollback {
 			if err := a.migrateFirst(ctx, w); err != nil {

@@ -155,9 +155,13 @@ func stageNames() []string {
 // again is the command that goes on with this run: the same flags without
 // those that are for one run. Values of -var may be secret; only their names
 // are repeated.
-func (a *app) again(c *cobra.Command, args []string) string {
+// Flags named in without are left out too.
+func (a *app) again(c *cobra.Command, args []string, without ...string) string {
 	words := []string{c.CommandPath()}
 	c.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(without, f.Name) {
+			return
+		}
 		switch f.Name {
 		case "retry", "json", "input", "no-color":
 			return

@@ -127,13 +127,20 @@ func (a *app) outputs(code int) int {
 	if err == nil {
 		return code
 	}
-	if !errors.Is(err, syscall.EPIPE) {
+	if !readerGone(err) {
 		fmt.Fprintln(a.stderr, view.Error(fmt.Errorf("write %s: %w", a.stdout.name, err), a.msg))
 	}
 	if code == exitDone {
 		return exitRefused
 	}
 	return code
+}
+
+// readerGone says whether err is a broken pipe; Windows has two errors for it
+// [ERROR_BROKEN_PIPE, ERROR_NO_DATA].
+func readerGone(err error) bool {
+	var number syscall.Errno
+	return errors.Is(err, syscall.EPIPE) || runtime.GOOS == "windows" && errors.As(err, &number) && (number == 109 || number == 232)
 }
 
 // exitError ends a command with a code of its own when all was said.

@@ -36,6 +36,9 @@ type Commands struct {
 	// Retry is the command without its addresses: they are appended as
 	// -retry=ADDR.
 	Retry string
+	// Further does what the run was asked to leave; "" when it was asked nothing
+	// of the kind.
+	Further string
 }
 
 // Report is the end of a run as people read it: what is left of each bucket
@@ -78,7 +81,7 @@ func title(g planner.Goal) string {
 // settled outcomes need no line of their own.
 func settled(o planner.Outcome) bool {
 	switch o {
-	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled:
+	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeStopped:
 		return true
 	}
 	return false
@@ -132,9 +135,11 @@ func day(t, now time.Time) string {
 func goOn(r planner.Report, c Commands) string {
 	var held, again []string
 	var until *time.Time
-	waits := false
+	waits, stopped := false, false
 	for _, res := range r.Results {
 		switch res.Outcome {
+		case planner.OutcomeStopped:
+			stopped = true
 		case planner.OutcomeHeld:
 			held = append(held, res.Address)
 		case planner.OutcomeWaiting, planner.OutcomeInterrupted, planner.OutcomeFailed,
@@ -155,6 +160,9 @@ func goOn(r planner.Report, c Commands) string {
 			when = ", from " + day(*until, r.Ended)
 		}
 		fmt.Fprintf(&b, "To go on%s: %s\n", when, c.GoOn)
+	}
+	if stopped && c.Further != "" {
+		fmt.Fprintf(&b, "To go further: %s\n", c.Further)
 	}
 	if len(held) > 0 {
 		command := c.Retry
