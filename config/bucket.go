@@ -56,6 +56,7 @@ func (l *loader) readBuckets(c *Config) []Bucket {
 		l.checkNested(body, "defaults", false)
 		// Read once by itself, so that it is checked without a bucket too.
 		l.readCommon(defaults, &placedBucket{}, c)
+		defaults.ref("dns_provider", "dns_provider", "dns_provider.TYPE.NAME")
 	}
 	var all []placedBucket
 	first := map[string]*hclsyntax.Block{}
