@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/edgeward/edgeward/providers"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 )
@@ -115,8 +116,21 @@ func (a *app) code(ctx context.Context, err error) int {
 	case ctx.Err() != nil: // the output broke; outputs says it
 		return exitRefused
 	}
-	fmt.Fprintln(a.stderr, view.Error(err, a.msg))
+	fmt.Fprintln(a.stderr, view.Error(advised(err), a.msg))
 	return exitRefused
+}
+
+// advised adds what to do to an error whose adapter said nothing about it.
+func advised(err error) error {
+	switch {
+	case len(view.Hints(err)) > 0:
+		return err
+	case errors.Is(err, providers.ErrCredentials):
+		return hinted{err, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write profile or role_arn in an aws block"}
+	case errors.Is(err, providers.ErrThrottled):
+		return hinted{err, "run it again; -parallelism=N asks for fewer buckets at the same time"}
+	}
+	return err
 }
 
 // outputs is the exit code once the state of the streams is known: a result

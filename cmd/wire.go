@@ -61,12 +61,18 @@ func realWorld(c *config.Config) (providers.World, error) {
 		}
 		w.DNS[p.Address] = provider
 	}
-	var err error
-	if w.Resolver, err = probe.NewResolver(probe.ResolverOptions{Resolvers: c.Probe.Resolvers, Clock: clock}); err != nil {
+	resolver, err := probe.NewResolver(probe.ResolverOptions{
+		Resolvers: c.Probe.Resolvers, ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Clock: clock,
+	})
+	if err != nil {
 		return w, err
 	}
-	w.Web, err = probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile})
-	return w, err
+	web, err := probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Version: buildVersion()})
+	if err != nil {
+		return w, err
+	}
+	w.Resolver, w.Web = resolver, web
+	return w, nil
 }
 
 func newDNS(p config.DNSProvider, account *aws.Client, clock providers.Clock, limit *rate.Limiter) (providers.DNS, error) {

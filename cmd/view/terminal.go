@@ -52,14 +52,14 @@ func Diagnostics(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics,
 func Error(err error, s Style) string {
 	var b strings.Builder
 	b.WriteString(s.paint(red, "error:") + " " + err.Error())
-	for _, hint := range hints(err) {
+	for _, hint := range Hints(err) {
 		b.WriteString("\n" + s.paint(cyan, "hint:") + " " + hint)
 	}
 	return b.String()
 }
 
-// hints are those of err and of all it wraps, outermost first, each once.
-func hints(err error) []string {
+// Hints are those of err and of all it wraps, outermost first, each once.
+func Hints(err error) []string {
 	var found []string
 	seen := map[string]bool{}
 	var walk func(error)
