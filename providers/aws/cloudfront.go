@@ -352,14 +352,15 @@ func (d *distributions) Tags(ctx context.Context, arn string) (map[string]string
 		return nil, err
 	}
 	out, err := client.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: &arn})
+	if err == nil && out.Tags == nil {
+		err = errPartial
+	}
 	if err != nil {
 		return nil, d.c.fail("read the tags of distribution "+idOf(arn), "cloudfront:ListTagsForResource", err)
 	}
 	tags := map[string]string{}
-	if out.Tags != nil {
-		for _, t := range out.Tags.Items {
-			tags[sdk.ToString(t.Key)] = sdk.ToString(t.Value)
-		}
+	for _, t := range out.Tags.Items {
+		tags[sdk.ToString(t.Key)] = sdk.ToString(t.Value)
 	}
 	return tags, nil
 }

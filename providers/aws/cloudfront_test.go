@@ -242,6 +242,33 @@ func TestUpdateOfAnAdoptedDistribution(t *testing.T) {
 	}
 }
 
+// A REST origin that becomes a website endpoint loses what only S3 origins
+// have, and keeps its path and its headers.
+func TestUpdateToAWebsite(t *testing.T) {
+	environment(t, nil)
+	old := golden(t, "foreign.xml")
+	w, account := connect(func(c call) (*http.Response, error) {
+		if c.op == "GET /distribution/E1/config" {
+			return respond(200, old, "ETag: V1")
+		}
+		return distribution("E1", "V2", "InProgress", c.body)
+	}, fast())
+	s := providers.Settings{OriginKind: providers.WebsiteOrigin, OriginDomain: "b.s3-website.eu-south-1.amazonaws.com"}
+	got, err := account.Distributions.Update(t.Context(), "E1", "V1", s, []providers.Field{providers.FieldOrigin})
+	if err != nil || got.Settings.OriginKind != providers.WebsiteOrigin {
+		t.Fatal(got, err)
+	}
+	want := strings.NewReplacer(
+		"old.s3.eu-west-1.amazonaws.com", s.OriginDomain,
+		"<S3OriginConfig><OriginAccessIdentity></OriginAccessIdentity></S3OriginConfig>",
+		"<CustomOriginConfig><HTTPPort>80</HTTPPort><HTTPSPort>443</HTTPSPort><OriginProtocolPolicy>http-only</OriginProtocolPolicy><OriginSslProtocols><Quantity>1</Quantity><Items><SslProtocol>TLSv1.2</SslProtocol></Items></OriginSslProtocols></CustomOriginConfig>",
+		"<OriginAccessControlId>EOAC</OriginAccessControlId>", "",
+	).Replace(old)
+	if d := cmp.Diff(parseXML(t, want), parseXML(t, w.made("PUT /distribution/E1/config")[0].body)); d != "" {
+		t.Errorf("-want +sent\n%s", d)
+	}
+}
+
 func TestUpdateConflicts(t *testing.T) {
 	config := golden(t, "foreign.xml")
 	lost := errors.New("EOF")

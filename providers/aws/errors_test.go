@@ -58,6 +58,9 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("hint %q", hint(err))
 			}
 			clean(t, err)
+			if strings.Contains(err.Error(), "Canonical") {
+				t.Errorf("the signed request is in the message: %v", err)
+			}
 			if n := len(w.made("POST /distribution?WithTags")); n != 1 {
 				t.Errorf("%d attempts", n)
 			}
@@ -119,6 +122,10 @@ func TestAnswersThatAreNotAWS(t *testing.T) {
 			calls := map[string]func() error{
 				"GET /distribution/E1": func() error {
 					_, err := account.Distributions.Distribution(t.Context(), "E1")
+					return err
+				},
+				"GET /tagging?Resource=arn%3Ad%2FE1": func() error {
+					_, err := account.Distributions.Tags(t.Context(), "arn:d/E1")
 					return err
 				},
 				"GET /assets.example.com?website": func() error {

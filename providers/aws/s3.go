@@ -166,18 +166,17 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 		{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
 			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
 			if err == nil {
-				out.Website = website(got)
-				err = whole(out.Website.IndexDocument != "" || out.Website.RedirectAllTo != "")
+				out.Website, err = website(got)
 			}
 			return err
 		}},
 		{"policy", "s3:GetBucketPolicy", "NoSuchBucketPolicy", func(ctx context.Context) error {
 			got, err := client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
-			if err == nil {
-				out.Policy = sdk.ToString(got.Policy)
-				err = whole(strings.HasPrefix(strings.TrimSpace(out.Policy), "{"))
+			if err != nil || !strings.HasPrefix(strings.TrimSpace(sdk.ToString(got.Policy)), "{") {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.Policy = *got.Policy
+			return nil
 		}},
 		{"policy status", "s3:GetBucketPolicyStatus", "NoSuchBucketPolicy", func(ctx context.Context) error {
 			got, err := client.GetBucketPolicyStatus(ctx, &s3.GetBucketPolicyStatusInput{Bucket: name})
@@ -197,11 +196,11 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 		}},
 		{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
 			got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: name})
-			if err == nil {
-				out.CORS = len(got.CORSRules) > 0
-				err = whole(out.CORS)
+			if err != nil || len(got.CORSRules) == 0 {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.CORS = true
+			return nil
 		}},
 		{"object ownership", "s3:GetBucketOwnershipControls", "OwnershipControlsNotFoundError", func(ctx context.Context) error {
 			got, err := client.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})
@@ -213,11 +212,11 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 		}},
 		{"requester-pays setting", "s3:GetBucketRequestPayment", "", func(ctx context.Context) error {
 			got, err := client.GetBucketRequestPayment(ctx, &s3.GetBucketRequestPaymentInput{Bucket: name})
-			if err == nil {
-				out.RequesterPays = got.Payer == types.PayerRequester
-				err = whole(got.Payer != "")
+			if err != nil || got.Payer == "" {
+				return cmp.Or(err, errPartial)
 			}
-			return err
+			out.RequesterPays = got.Payer == types.PayerRequester
+			return nil
 		}},
 	}
 }
@@ -225,14 +224,7 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 // errPartial: an answer without what it must have proves nothing to be absent.
 var errPartial = errors.New("the answer is not complete")
 
-func whole(ok bool) error {
-	if ok {
-		return nil
-	}
-	return errPartial
-}
-
-func website(got *s3.GetBucketWebsiteOutput) *providers.Website {
+func website(got *s3.GetBucketWebsiteOutput) (*providers.Website, error) {
 	w := &providers.Website{RoutingRules: len(got.RoutingRules)}
 	if got.IndexDocument != nil {
 		w.IndexDocument = sdk.ToString(got.IndexDocument.Suffix)
@@ -243,7 +235,10 @@ func website(got *s3.GetBucketWebsiteOutput) *providers.Website {
 	if got.RedirectAllRequestsTo != nil {
 		w.RedirectAllTo = sdk.ToString(got.RedirectAllRequestsTo.HostName)
 	}
-	return w
+	if w.IndexDocument == "" && w.RedirectAllTo == "" {
+		return nil, errPartial
+	}
+	return w, nil
 }
 
 func block(p types.PublicAccessBlockConfiguration) providers.PublicAccessBlock {

@@ -304,7 +304,7 @@ func TestAfterAWrite(t *testing.T) {
 		}
 		found, err := account.Distributions.Find(t.Context(), "b", []string{"new.example.com"})
 		if err != nil || len(found) != 1 || found[0].ETag != "V2" || found[0].Status != providers.InProgress {
-			t.Errorf("found %+v, %v", found, err)
+			t.Fatalf("found %+v, %v", found, err)
 		}
 		if n := len(w.made("GET /distribution")); n != 1 {
 			t.Errorf("%d sweeps: a write must not make every caller sweep again", n)

@@ -494,7 +494,6 @@ func (f *front) resources(w http.ResponseWriter, r *http.Request, body []byte) {
 		PaginationToken  string
 	}
 	if err := json.Unmarshal(body, &asked); err != nil || !slices.Equal(asked.ResourceTypeFilters, []string{"cloudfront:distribution"}) {
-		r.Body = http.NoBody
 		http.Error(w, `{"__type":"InvalidParameterException","message":"the lab knows distributions only"}`, http.StatusBadRequest)
 		return
 	}
