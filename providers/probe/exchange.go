@@ -183,7 +183,10 @@ func records(m *dns.Msg) []providers.AnswerRecord {
 		case *dns.NS:
 			rec.Value = clean(v.Ns)
 		default:
-			rec.Value = strings.TrimPrefix(rr.String(), h.String())
+			// Name, TTL, class and type come before the data.
+			if parts := strings.SplitN(rr.String(), "\t", 5); len(parts) == 5 {
+				rec.Value = parts[4]
+			}
 		}
 		out = append(out, rec)
 	}
