@@ -129,7 +129,6 @@ type World struct {
 type counters struct {
 	n, running, most int
 	byOp             map[string]int
-	draws            map[uint64]uint64
 }
 
 // New makes a world.
@@ -156,7 +155,7 @@ func New(o Options) *World {
 	}
 	w := &World{
 		o: o, clock: o.Clock,
-		calls:    counters{byOp: map[string]int{}, draws: map[uint64]uint64{}},
+		calls:    counters{byOp: map[string]int{}},
 		buckets:  map[string]*bucket{},
 		accounts: map[string]*account{},
 		dists:    map[string]*distribution{},
@@ -254,11 +253,9 @@ func (w *World) begin(c *Call) time.Duration {
 	k.running++
 	k.most = max(k.most, k.running)
 	c.N = k.n
-	// The n-th call of one kind about one thing always takes the same time, in
-	// whatever order the goroutines come.
-	key := mix(w.o.Seed, c.Op, c.Account, c.Name)
-	k.draws[key]++
-	return within(w.o.Latency, scramble(key+k.draws[key]))
+	// A call of one kind about one thing at one instant always takes the same
+	// time, in whatever order the goroutines come.
+	return within(w.o.Latency, scramble(mix(w.o.Seed, c.Op, c.Account, c.Name)+uint64(w.clock.Now().UnixNano())))
 }
 
 func (w *World) end() {
