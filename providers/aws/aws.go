@@ -8,7 +8,7 @@ package aws
 
 import (
 	"context"
-	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +86,7 @@ func New(o Options) *Client {
 	c := &Client{opts: o, limits: newLimiters(o.Clock, o.Limits)}
 	d := newDistributions(c)
 	c.account = providers.Account{
-		Identity:      &identity{c: c},
+		Identity:      newIdentity(c),
 		Buckets:       newBuckets(c),
 		Certificates:  newCertificates(c),
 		Distributions: d,
@@ -171,38 +171,41 @@ func (c *Client) assume(cfg sdk.Config) sdk.CredentialsProvider {
 	})
 }
 
-// identity is providers.Identity over STS.
+// identity is providers.Identity over STS: one answer, kept.
 type identity struct {
-	c  *Client
-	mu sync.Mutex
-	id string
+	id *sweep[string]
+}
+
+func newIdentity(c *Client) *identity {
+	id := newSweep(c, c.accountID)
+	id.fresh = math.MaxInt64
+	return &identity{id: id}
 }
 
 // AccountID implements providers.Identity.
 func (i *identity) AccountID(ctx context.Context) (string, error) {
-	i.mu.Lock()
-	id := i.id
-	i.mu.Unlock()
-	if id != "" {
-		return id, nil
+	a, err := i.id.get(ctx, 0)
+	if err != nil {
+		return "", err
 	}
-	cfg, err := i.c.Config(ctx)
+	return a.val, nil
+}
+
+func (c *Client) accountID(ctx context.Context) (string, error) {
+	cfg, err := c.Config(ctx)
 	if err != nil {
 		return "", err
 	}
 	const op = "ask STS who the credentials are"
 	client := sts.NewFromConfig(cfg, func(o *sts.Options) {
-		o.APIOptions = append(o.APIOptions, i.c.limits.of(i.c.limits.sts))
+		o.APIOptions = append(o.APIOptions, c.limits.of(c.limits.sts))
 	})
 	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err == nil && sdk.ToString(out.Account) == "" {
+		err = errPartial
+	}
 	if err != nil {
-		return "", i.c.fail(op, "sts:GetCallerIdentity", err)
+		return "", c.fail(op, "sts:GetCallerIdentity", err)
 	}
-	if sdk.ToString(out.Account) == "" {
-		return "", i.c.fail(op, "", errors.New("the answer has no account number"))
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.id = *out.Account
-	return i.id, nil
+	return *out.Account, nil
 }
