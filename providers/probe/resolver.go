@@ -172,7 +172,7 @@ func (r *Resolver) askAll(ctx context.Context, servers []asked, q *dns.Msg, chec
 		})
 	}
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := ended(ctx); err != nil {
 		return nil, err
 	}
 	return reachable(servers, answers, errs), nil
@@ -348,3 +348,12 @@ func said(answers []providers.Answer) string {
 }
 
 func clean(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
+
+// ended is ctx's error. A socket whose deadline is ctx's may give up a moment
+// before ctx itself does.
+func ended(ctx context.Context) error {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
