@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/edgeward/edgeward/providers"
 )
@@ -134,6 +135,8 @@ func (c *Client) load(ctx context.Context) (sdk.Config, error) {
 	if c.opts.Region != "" {
 		options = append(options, config.WithRegion(c.opts.Region))
 	}
+	// The SDK's own warnings would mix with what the user reads; errors say all.
+	options = append(options, config.WithLogger(logging.Nop{}))
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return sdk.Config{}, err
