@@ -224,6 +224,14 @@ func TestNameServersLearnLate(t *testing.T) {
 		if got := answers(); got != "new.example.net" || !mixed {
 			t.Errorf("in the end %s; name servers differed on the way: %t", got, mixed)
 		}
+		if err := h.DNS[route53].Ensure(t.Context(), cname("_v.acm-validations.aws", time.Minute), "_n.example.com"); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range must[[]providers.Answer](t)(h.Resolver.Authoritative(t.Context(), "example.com", nil, "_n.example.com", "CNAME")) {
+			if len(a.Records) != 1 {
+				t.Errorf("after Ensure %s answers %s %v", a.Server, a.RCode, a.Records)
+			}
+		}
 	})
 }
 

@@ -368,23 +368,23 @@ func (w *World) respond(got reply, q request, now time.Time) providers.Response 
 }
 
 // stamp adds CloudFront's own headers.
-func (got reply) stamp(h http.Header, id string) {
+func (out reply) stamp(h http.Header, id string) {
 	via := strings.ToLower(code(14, "via", id))
 	h.Set("Via", "1.1 "+via+".cloudfront.net (CloudFront)")
 	h.Set("X-Amz-Cf-Id", code(56, "cf", id))
 	h.Set("X-Amz-Cf-Pop", "FRA56-P1")
 	switch {
-	case got.status >= 400:
+	case out.status >= 400:
 		h.Set("X-Cache", "Error from cloudfront")
-	case got.dist != nil && got.region == "" && got.status == 301:
+	case out.dist != nil && out.region == "" && out.status == 301:
 		h.Set("X-Cache", "Redirect from cloudfront")
-	case got.hit:
+	case out.hit:
 		h.Set("X-Cache", "Hit from cloudfront")
-		h.Set("Age", strconv.Itoa(int(got.age/time.Second)))
+		h.Set("Age", strconv.Itoa(int(out.age/time.Second)))
 	default:
 		h.Set("X-Cache", "Miss from cloudfront")
 	}
-	if got.object == nil && got.region == "" {
+	if out.object == nil && out.region == "" {
 		h.Set("Server", "CloudFront")
 	}
 }

@@ -39,7 +39,6 @@ type question struct{ name, typ string }
 type cachedAnswer struct {
 	records []providers.AnswerRecord // TTLs as they came
 	rcode   string
-	at      time.Time
 	until   time.Time
 }
 
@@ -249,7 +248,7 @@ func (w *World) cachedAnswer(r *resolver, i int, name, typ string, now time.Time
 			return c
 		}
 	}
-	c := cachedAnswer{at: now}
+	var c cachedAnswer
 	keep := hostTTL * time.Second
 	if z := w.zoneOf(name); z != nil {
 		server := mix(w.o.Seed, "ask", name, strconv.FormatInt(now.UnixNano()/1e9+int64(i), 36)) % uint64(len(z.servers))

@@ -43,11 +43,12 @@ func (r VisitorReport) Share() (s3, cloudFront int) {
 
 // VisitorFailure is one visit that failed.
 type VisitorFailure struct {
-	Time              time.Time
-	URL, Resolver, By string
-	Why               string
+	Time time.Time
+	// URL is what was asked for, Resolver the cache that was asked, Why a clause.
+	URL, Resolver, Why string
 }
 
+// String is the failure as one line.
 func (f VisitorFailure) String() string {
 	return fmt.Sprintf("%s %s through %s: %s", f.Time.UTC().Format("2006-01-02T15:04:05.000Z"), f.URL, f.Resolver, f.Why)
 }
