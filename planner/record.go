@@ -321,7 +321,8 @@ func unproven(n NameActual, right func(providers.Answer) bool) string {
 	return ""
 }
 
-// mixedTime is how long some visitors reach S3 and some CloudFront.
+// mixedTime is how long some visitors reach S3 and some CloudFront after the
+// switch, or after the way back: that one begins with the TTL as it is.
 func mixedTime(b config.Bucket, a Actual) time.Duration {
 	var longest time.Duration
 	for _, n := range a.Names {
@@ -330,7 +331,7 @@ func mixedTime(b config.Bucket, a Actual) time.Duration {
 		case n.Serves == servesNobody:
 		case !has:
 			longest = max(longest, aliasTTL)
-		case a.Crumbs.keeps(ttl):
+		case n.Serves == servesOurs || a.Crumbs.keeps(ttl):
 			longest = max(longest, ttl)
 		default:
 			longest = max(longest, min(ttl, lowTarget(b, n)))
