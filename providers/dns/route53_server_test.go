@@ -54,6 +54,8 @@ type server struct {
 
 	// latency is how long a request takes; settle until a change is INSYNC.
 	latency, settle time.Duration
+	// delay holds an answer back after the request was served.
+	delay func(op string, n int) time.Duration
 	// denied is a name that a policy forbids to change.
 	denied string
 	// fault may answer in the server's place: before the request is served (nil
@@ -163,6 +165,11 @@ func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
 		return faulty(req, code)
 	}
 	out, bad := s.serve(req, op, body)
+	if s.delay != nil {
+		if err := (providers.RealClock{}).Sleep(req.Context(), s.delay(op, n)); err != nil {
+			return nil, err
+		}
+	}
 	if code != "" {
 		return faulty(req, code)
 	}

@@ -26,16 +26,50 @@ import (
 )
 
 func TestRoute53Conforms(t *testing.T) {
-	providertest.DNS(t, providertest.DNSSuite{Wrap: synctest.Test,
-		New: func(t *testing.T, zone string, rows []providertest.Row) (providers.DNS, providertest.Zone) {
-			s := newServer()
-			s.add("Z1", zone, false)
-			v := view{s, "Z1", zone}
-			for _, r := range rows {
-				v.Put(t, r)
+	for name, settle := range map[string]time.Duration{"INSYNC at once": 0, "INSYNC after a while": 30 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			providertest.DNS(t, providertest.DNSSuite{Wrap: synctest.Test,
+				New: func(t *testing.T, zone string, rows []providertest.Row) (providers.DNS, providertest.Zone) {
+					s := newServer()
+					s.settle = settle
+					s.add("Z1", zone, false)
+					v := view{s, "Z1", zone}
+					for _, r := range rows {
+						v.Put(t, r)
+					}
+					return newProvider(t, s.options(zone)), v
+				}})
+		})
+	}
+}
+
+// A read that began before a write of the name and ends after it is no answer.
+func TestRoute53OverlappingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := zoneOf(t, 1500)
+		s.settle = 0
+		s.delay = func(op string, n int) time.Duration {
+			if op == "ListResourceRecordSets" && n == 1 {
+				return 20 * time.Second
 			}
-			return newProvider(t, s.options(zone)), v
-		}})
+			return 0
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			set, err := d.Look(t.Context(), nth(0))
+			if err != nil || set.Records[0].Value != "new.example.net" {
+				t.Errorf("Look gives %v, error %v", set.Records, err)
+			}
+		})
+		time.Sleep(time.Second)
+		if err := d.Replace(t.Context(), nth(0), target("old.example.net"), target("new.example.net")); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if n := s.count("ListResourceRecordSets"); n != 3 {
+			t.Errorf("%d requests for records, want 3", n)
+		}
+	})
 }
 
 // zoneOf is a server with zone example.com of n CNAMEs n0, n1, …, and a
@@ -345,6 +379,29 @@ func TestRoute53LostAnswer(t *testing.T) {
 	})
 }
 
+// The record that Ensure wants, made by another one between its look and its
+// write, is as good as its own, with any TTL; another record is a conflict.
+func TestRoute53EnsureRace(t *testing.T) {
+	for value, want := range map[string]error{"_v.acm-validations.aws": nil, "other.example.net": providers.ErrConflict} {
+		synctest.Test(t, func(t *testing.T) {
+			s, d := zoneOf(t, 0)
+			s.fault = func(op string, n int) (string, bool) {
+				if op == "ChangeResourceRecordSets" && n == 1 {
+					s.sets["Z1"] = append(s.sets["Z1"], simple("_h.example.com", "CNAME", 300, value+"."))
+				}
+				return "", false
+			}
+			err := d.Ensure(t.Context(), providers.Record{Type: "CNAME", Value: "_v.acm-validations.aws", TTL: time.Minute}, "_h.example.com")
+			if !errors.Is(err, want) || want != nil && !strings.Contains(err.Error(), value) {
+				t.Errorf("beside %s: error is %v, want %v", value, err, want)
+			}
+			if got := s.sets["Z1"][2].values()[0]; got != value {
+				t.Errorf("%s was overwritten with %s", value, got)
+			}
+		})
+	}
+}
+
 // A DELETE has the values as they were read, and if only their spelling was
 // changed since, the new spelling.
 func TestRoute53Spelling(t *testing.T) {
@@ -485,6 +542,29 @@ func TestRoute53Rate(t *testing.T) {
 			if n > most {
 				t.Errorf("%d requests in second %d of throttling", n, second)
 			}
+		}
+	})
+}
+
+func TestRoute53RateAdapts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := zoneOf(t, 1)
+		s.fault = func(op string, n int) (string, bool) {
+			if op == "ListResourceRecordSets" && n == 1 {
+				return "Throttling", false
+			}
+			return "", false
+		}
+		var rates []float64
+		for range 12 {
+			if _, err := d.Look(t.Context(), nth(0)); err != nil {
+				t.Fatal(err)
+			}
+			rates = append(rates, float64(d.turns.limit.Limit()))
+			time.Sleep(fresh)
+		}
+		if rates[0] != 2.75 || rates[11] != route53Rate {
+			t.Errorf("rates after one refusal: %v, want half and a twentieth, then the full rate", rates)
 		}
 	})
 }

@@ -207,10 +207,10 @@ func TestContextEndsAQuery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(50*time.Millisecond, cancel).Stop()
 	began := time.Now()
-	if _, err := r.Resolve(ctx, name, "A"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second {
+	if _, err := r.Resolve(ctx, name, "A"); !errors.Is(err, context.Canceled) || time.Since(began) > 10*time.Second {
 		t.Errorf("error %v after %s", err, time.Since(began))
 	}
 }
@@ -321,7 +321,7 @@ func TestOverHTTPS(t *testing.T) {
 		"SERVFAIL":    {reply(dns.RcodeServerFailure), providers.Answer{RCode: "SERVFAIL", Records: answerCNAME(target)}},
 		"status 500":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, providers.Answer{Err: "it answers HTTP status 500"}},
 		"a web page":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<p>") }, providers.Answer{Err: `it answers "text/html; charset=utf-8", not application/dns-message`}},
-		"no redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, providers.Answer{Err: "it answers HTTP status 302"}},
+		"no redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, providers.Answer{Err: "it answers HTTP status 302"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			web, ca := secure(t, c.serve)
