@@ -57,8 +57,8 @@ func (c *change) prepare(zone string, sets []types.ResourceRecordSet) error {
 		return fmt.Errorf("%s: %w", stands.Routing, providers.ErrConflict)
 	}
 	if !sameRecords(stands.Records, c.have) {
-		return fmt.Errorf("%s has %s, not %s: %w", c.name, describe(providers.RecordSet{Records: stands.Records}),
-			describe(providers.RecordSet{Records: c.have}), providers.ErrConflict)
+		return fmt.Errorf("%s stands at %s, where the change expects %s: %w", describe(providers.RecordSet{Records: stands.Records}),
+			c.name, describe(providers.RecordSet{Records: c.have}), providers.ErrConflict)
 	}
 	if len(c.want) == 1 && c.want[0].Type == "CNAME" && len(stands.Other) > 0 {
 		class := providers.ErrInvalid
