@@ -36,12 +36,40 @@ type Features struct {
 	Provider string
 	// Alias: the provider can point an apex at another name (alias records).
 	Alias bool
-	// Swap: Replace compares and writes atomically.
+	// Flatten: a CNAME may stand at an apex, and the provider answers with the
+	// addresses of its target.
+	Flatten bool
+	// Swap: Replace compares and writes atomically, TTLs aside where the provider
+	// cannot compare them.
 	Swap bool
+	// Atomic: a changed record set is replaced by one write of the provider.
+	Atomic bool
+	// InPlace: a changed record keeps its identity; it is never deleted and made
+	// anew.
+	InPlace bool
+	// WholeZone: every write sends the whole zone, so that an edit of any record
+	// meanwhile can be lost.
+	WholeZone bool
+	// ByHand: a person changes the records; Replace and Ensure answer *ByHandError
+	// until that is done.
+	ByHand bool
 	// MinTTL is the smallest TTL that the provider keeps; 0 means none.
 	MinTTL time.Duration
 	// Unsafe is the sentence why this provider must not switch a record, or "".
 	Unsafe string
+}
+
+// ByHandError says which record a person has to set, and what the servers still
+// answer. The change has not been made; asking again later is safe.
+type ByHandError struct {
+	// Record is the row to set, or to remove, in the form of a zone file.
+	Record string
+	// Still is what each server answers instead.
+	Still string
+}
+
+func (e *ByHandError) Error() string {
+	return "to be done by hand: " + e.Record + "; " + e.Still
 }
 
 // RecordSet is all that stands at one name.
