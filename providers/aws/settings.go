@@ -95,6 +95,7 @@ func setBehavior(b *types.DefaultCacheBehavior, f providers.Field, s providers.S
 		if s.CachePolicyID != "" {
 			// The legacy settings exclude a cache policy [CloudFront API Reference:
 			// DefaultCacheBehavior].
+			//lint:ignore SA1019 an adopted distribution may have them, and they have to go
 			b.ForwardedValues, b.MinTTL, b.DefaultTTL, b.MaxTTL = nil, nil, nil, nil
 		}
 	case providers.FieldOriginRequest:
