@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -121,7 +120,8 @@ func (l *loader) readAccounts() []Account {
 func (l *loader) defaultAccount(c *Config) {
 	used := slices.ContainsFunc(c.Buckets, func(b Bucket) bool { return b.Account == "" })
 	for _, p := range c.DNSProviders {
-		if p.Account == "" && slices.ContainsFunc(l.settings(p.Type), func(s Setting) bool { return s.Account }) {
+		t, _ := l.dnsType(p.Type)
+		if p.Account == "" && slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Account }) {
 			used = true
 		}
 	}
@@ -159,25 +159,6 @@ func (l *loader) providersObject() cty.Value {
 		types[typ] = cty.ObjectVal(names)
 	}
 	return cty.ObjectVal(types)
-}
-
-// settings are those of a provider's type, nil when it is not known.
-func (l *loader) settings(typ string) []Setting {
-	for _, t := range l.o.DNSTypes {
-		if t.Type == typ {
-			return t.Settings
-		}
-	}
-	return nil
-}
-
-func (l *loader) knownTypes() []string {
-	var names []string
-	for _, t := range l.o.DNSTypes {
-		names = append(names, t.Type)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func (l *loader) readProviders() []DNSProvider {
@@ -221,51 +202,6 @@ func (l *loader) readProvider(d *dnsBlock, holder map[string]string) {
 	servers, _ := v.list("nameservers", shown, nameserver)
 	p.Nameservers = texts(servers)
 	l.readSettings(d, v)
-}
-
-// readSettings reads what belongs to the provider's type.
-func (l *loader) readSettings(d *dnsBlock, v block) {
-	p := &d.provider
-	if !slices.Contains(l.knownTypes(), p.Type) {
-		f := flawf("Unknown type of DNS provider", "There is no DNS provider %q. Known are %s.", p.Type, quoted(l.knownTypes()))
-		if near := didYouMean(p.Type, l.knownTypes()); near != "" {
-			f.detail += " Did you mean " + quoted([]string{near}) + "?"
-		}
-		l.report(hcl.DiagError, place{rng: d.block.LabelRanges[0]}, f)
-		return
-	}
-	s := shape{what: "a dns_provider \"" + p.Type + "\" block", attrs: []string{"zones", "nameservers"}}
-	p.Settings = map[string]any{}
-	for _, set := range l.settings(p.Type) {
-		s.attrs = append(s.attrs, set.Name)
-		before := len(l.diags)
-		found := l.readSetting(p, set, v)
-		if set.Required && !found && len(l.diags) == before {
-			l.errorf(place{rng: v.at}, "Missing argument", "A dns_provider %q needs %s: %s", p.Type, set.Name, set.Doc)
-		}
-	}
-	l.checkShape(d.block.Body, s)
-}
-
-// readSetting reads one setting and says whether it is set.
-func (l *loader) readSetting(p *DNSProvider, set Setting, v block) bool {
-	switch {
-	case set.Account:
-		p.Account, _ = v.accountRef(set.Name)
-		return p.Account != ""
-	case set.List:
-		items, ok := v.list(set.Name, hidden, nil)
-		if ok {
-			p.Settings[set.Name] = texts(items)
-		}
-		return ok && len(items) > 0
-	default:
-		s := v.secret(set.Name, notEmpty(set.Name))
-		if s != nil {
-			p.Settings[set.Name] = *s
-		}
-		return s != nil
-	}
 }
 
 func deref[T any](p *T) T {

@@ -52,8 +52,9 @@ type DNSProvider struct {
 	Nameservers []string
 	// Account is the aws block that a Route 53 provider uses.
 	Account string
-	// Settings are the type's own attributes as strings, lists as []string.
-	// They may hold secrets: never print them.
+	// Settings are the type's own attributes, from the block or from the
+	// environment: string, []string, time.Duration or bool, without white space
+	// around. They may hold secrets: never print them.
 	Settings map[string]any
 	Range    hcl.Range
 }
@@ -186,16 +187,31 @@ type Limits struct {
 type DNSType struct {
 	Type     string
 	Settings []Setting
+	// Refused is the sentence why no block of this type may be written, or "".
+	Refused string
 }
 
-// Setting is one attribute of a dns_provider.
+// Setting is one attribute of a dns_provider: a string, unless one of List,
+// Account, Duration and Bool says something else.
 type Setting struct {
 	Name string
 	// List: the value is a list of strings.
 	List bool
 	// Account: the value is a reference to an aws block.
-	Account  bool
+	Account bool
+	// Duration: the value is a duration such as "60s".
+	Duration bool
+	// Bool: the value is true or false.
+	Bool bool
+	// Required: a missing value is an error of the configuration.
 	Required bool
+	// Env are the environment variables that give the value when the attribute is
+	// left out; the first one that is set and not empty counts. A list is
+	// separated by commas there.
+	Env []string
+	// Sensitive values are secrets; this is for the documentation only, for no
+	// setting is ever printed.
+	Sensitive bool
 	// Doc is one line for the documentation.
 	Doc string
 }

@@ -25,14 +25,27 @@ type Type struct {
 	New func(Options) (providers.DNS, error)
 }
 
-// Setting is one attribute of a dns_provider block.
+// Setting is one attribute of a dns_provider block: a string, unless one of List,
+// Account, Duration and Bool says something else.
 type Setting struct {
 	Name string
 	// List: the value is a list of strings.
 	List bool
 	// Account: the value is a reference to an aws block.
-	Account  bool
+	Account bool
+	// Duration: the value is a duration such as "60s".
+	Duration bool
+	// Bool: the value is true or false.
+	Bool bool
+	// Required: a missing value is an error of the configuration.
 	Required bool
+	// Env are the environment variables that give the value when the attribute is
+	// left out; the first one that is set and not empty counts. A list is
+	// separated by commas there.
+	Env []string
+	// Sensitive values are secrets; this is for the documentation only, for no
+	// setting is ever printed.
+	Sensitive bool
 	// Doc is one line for the documentation.
 	Doc string
 }
@@ -42,7 +55,8 @@ type Options struct {
 	// Zones are the zones of the dns_provider block, lower case without a
 	// trailing dot. No other zone of the account is read or changed.
 	Zones []string
-	// Settings are the type's own attributes: string, or []string for a list.
+	// Settings are the type's own attributes: string, []string for a list,
+	// time.Duration or bool. What the user left out is not in the map.
 	Settings map[string]any
 	// AWS gives the configuration of the account that the block refers to. It is
 	// called at the first request, and again after it failed.
