@@ -23,4 +23,6 @@
 //   - GetBucketPolicyStatus: public when moto's policy of the bucket has an
 //     Allow for everybody without a condition.
 //   - GetBucketRequestPayment: BucketOwner.
+//   - After AtomicChanges only: the refusals of ChangeResourceRecordSets, and
+//     batches that are all or nothing; the records and their lists stay moto's.
 package motolab

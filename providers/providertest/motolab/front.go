@@ -37,6 +37,11 @@ type front struct {
 	proxy  *httputil.ReverseProxy
 	deploy atomic.Int64 // a time.Duration
 
+	// atomic is what AtomicChanges sets; zones then keeps lists out of the middle
+	// of a batch.
+	atomic atomic.Bool
+	zones  sync.RWMutex
+
 	mu            sync.Mutex
 	distributions []*distribution // in the order of their creation
 	policies      []*cachePolicy
@@ -105,6 +110,16 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, op string, body []
 		answer(w, http.StatusOK, "", `<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`)
 	case "GetBucketPolicyStatus":
 		f.policyStatus(w, r)
+	case "ChangeResourceRecordSets":
+		if !f.atomic.Load() {
+			f.proxy.ServeHTTP(w, r)
+			return
+		}
+		f.changeRecords(w, r, body)
+	case "ListResourceRecordSets":
+		f.zones.RLock()
+		defer f.zones.RUnlock()
+		f.proxy.ServeHTTP(w, r)
 	case "TagResource", "UntagResource":
 		f.proxy.ServeHTTP(w, r)
 		f.mu.Lock()

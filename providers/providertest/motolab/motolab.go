@@ -34,7 +34,8 @@ type Lab struct {
 	// URL is the front: what AWS_ENDPOINT_URL is to say.
 	URL string
 	// MotoURL is moto itself. It serves the objects of public buckets to
-	// anonymous requests whose Host is a bucket's name.
+	// anonymous requests whose Host is BUCKET.s3.REGION.amazonaws.com; of another
+	// Host it takes the first label for the bucket's name.
 	MotoURL string
 
 	latency atomic.Int64

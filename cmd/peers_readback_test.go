@@ -1,0 +1,213 @@
+//go:build peers
+
+package cmd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// distributionConfig is what the AWS command line reads of a DistributionConfig,
+// by CloudFront's own names.
+type distributionConfig struct {
+	CallerReference, Comment, PriceClass, HttpVersion string
+	DefaultRootObject, WebACLId                       string
+	Enabled, IsIPV6Enabled                            bool
+	Aliases                                           struct{ Items []string }
+	Origins                                           struct {
+		Items []struct {
+			DomainName         string
+			S3OriginConfig     *struct{ OriginAccessIdentity string }
+			CustomOriginConfig *struct {
+				HTTPPort, HTTPSPort  int
+				OriginProtocolPolicy string
+			}
+		}
+	}
+	DefaultCacheBehavior struct {
+		CachePolicyId, ViewerProtocolPolicy string
+		Compress                            bool
+		AllowedMethods                      struct{ Items []string }
+	}
+	ViewerCertificate    struct{ ACMCertificateArn, SSLSupportMethod, MinimumProtocolVersion string }
+	CustomErrorResponses struct {
+		Items []struct{ ErrorCode, ErrorCachingMinTTL int }
+	}
+	Logging struct{ Enabled bool }
+}
+
+// awsJSON reads with the AWS command line, from moto itself when direct is set.
+func awsJSON[T any](t *testing.T, w *world, direct bool, args ...string) T {
+	t.Helper()
+	if direct {
+		args = append(args, "--endpoint-url", w.lab.MotoURL)
+	}
+	var got T
+	if err := json.Unmarshal(w.lab.AWS(t, args...), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+type row struct {
+	Id, ARN, DomainName, Status string
+}
+
+// readBack reads what was created with a client that we did not write: the
+// whole of each distribution as it was sent, what moto kept of it, its tags,
+// and the records.
+func (w *world) readBack(t *testing.T) {
+	t.Helper()
+	list := awsJSON[struct {
+		DistributionList struct {
+			Items []struct {
+				row
+				Aliases struct{ Items []string }
+			}
+		}
+	}](t, w, false, "cloudfront", "list-distributions")
+	byName := map[string]row{}
+	for _, d := range list.DistributionList.Items {
+		byName[strings.Join(d.Aliases.Items, " ")] = d.row
+	}
+	records := w.records(t)
+	for _, s := range w.sites {
+		d := byName[s.bucket]
+		if d.Id == "" || len(byName) != len(w.sites) {
+			t.Fatalf("the AWS command line lists %+v", byName)
+		}
+		w.readConfig(t, s, d)
+		w.readTags(t, s, d)
+		target := strings.ToLower(d.DomainName) + "."
+		want := []string{"CNAME 3 " + target}
+		if s.apex {
+			want = []string{"A alias Z2FDTNDATAQYW2 " + target, "AAAA alias Z2FDTNDATAQYW2 " + target}
+		}
+		if diff := cmp.Diff(want, records[s.bucket]); diff != "" {
+			t.Errorf("records of %s: -want +got\n%s", s.bucket, diff)
+		}
+	}
+}
+
+func (w *world) readConfig(t *testing.T, s site, d row) {
+	t.Helper()
+	type answer struct{ DistributionConfig distributionConfig }
+	got := awsJSON[answer](t, w, false, "cloudfront", "get-distribution-config", "--id", d.Id).DistributionConfig
+	kept := awsJSON[answer](t, w, true, "cloudfront", "get-distribution-config", "--id", d.Id).DistributionConfig
+
+	if ok, _ := regexp.MatchString(`^edgeward-[0-9a-f]{24}-1$`, got.CallerReference); !ok {
+		t.Errorf("%s: caller reference %q", s.bucket, got.CallerReference)
+	}
+	if ok, _ := regexp.MatchString(`^arn:aws:acm:us-east-1:123456789012:certificate/.+$`, got.ViewerCertificate.ACMCertificateArn); !ok {
+		t.Errorf("%s: certificate %q", s.bucket, got.ViewerCertificate.ACMCertificateArn)
+	}
+	if got.DefaultCacheBehavior.CachePolicyId == "" {
+		t.Errorf("%s: no cache policy", s.bucket)
+	}
+	for _, e := range got.CustomErrorResponses.Items {
+		if e.ErrorCachingMinTTL > 10 {
+			t.Errorf("%s: error %d is kept for %d s", s.bucket, e.ErrorCode, e.ErrorCachingMinTTL)
+		}
+	}
+	var want distributionConfig
+	text := fmt.Sprintf(`{
+		"CallerReference": %[1]q, "Comment": "edgeward: %[2]s", "PriceClass": "PriceClass_All", "HttpVersion": "http2",
+		"Enabled": true, "IsIPV6Enabled": true, "Aliases": {"Items": [%[2]q]},
+		"DefaultCacheBehavior": {"CachePolicyId": %[3]q, "ViewerProtocolPolicy": "allow-all", "AllowedMethods": {"Items": ["GET", "HEAD"]}},
+		"Origins": {"Items": [{"DomainName": "%[2]s%[4]s", "S3OriginConfig": {}}]},
+		"ViewerCertificate": {"ACMCertificateArn": %[5]q, "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2021"}
+	}`, got.CallerReference, s.bucket, got.DefaultCacheBehavior.CachePolicyId, restSuffix, got.ViewerCertificate.ACMCertificateArn)
+	if s.website {
+		text = strings.Replace(text, restSuffix+`", "S3OriginConfig": {}`, websiteSuffix+
+			`", "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only"}`, 1)
+	}
+	if s.cors {
+		text = strings.Replace(text, `"HEAD"]`, `"HEAD", "OPTIONS"]`, 1)
+	}
+	if err := json.Unmarshal([]byte(text), &want); err != nil {
+		t.Fatal(err)
+	}
+	want.CustomErrorResponses = got.CustomErrorResponses
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the distribution of %s: -want +got\n%s", s.bucket, diff)
+	}
+	// moto drops S3OriginConfig and adds ForwardedValues; the rest it keeps.
+	if len(kept.Origins.Items) == 1 && len(got.Origins.Items) == 1 {
+		kept.Origins.Items[0].S3OriginConfig = got.Origins.Items[0].S3OriginConfig
+	}
+	kept.CustomErrorResponses = got.CustomErrorResponses
+	slices.Sort(kept.DefaultCacheBehavior.AllowedMethods.Items)
+	if diff := cmp.Diff(want, kept); diff != "" {
+		t.Errorf("what moto understood of %s: -want +got\n%s", s.bucket, diff)
+	}
+}
+
+// readTags checks the crumbs, by which any machine can go on or back.
+func (w *world) readTags(t *testing.T, s site, d row) {
+	t.Helper()
+	got := awsJSON[struct {
+		Tags struct{ Items []struct{ Key, Value string } }
+	}](t, w, true, "cloudfront", "list-tags-for-resource", "--resource", d.ARN)
+	tags := map[string]string{}
+	for _, tag := range got.Tags.Items {
+		if tag.Value != "" {
+			tags[tag.Key] = tag.Value
+		}
+	}
+	for _, k := range []string{"edgeward:finished", "edgeward:proof"} {
+		if tags[k] == "" {
+			t.Errorf("%s has no tag %s", s.bucket, k)
+		}
+		delete(tags, k)
+	}
+	want := map[string]string{
+		"team": "web", "edgeward:bucket": s.bucket, "edgeward:was": "CNAME " + s.endpoint(), "edgeward:was-ttl": "3",
+		"edgeward:was-at": "dns_provider.route53.main/" + s.zone,
+	}
+	if s.apex {
+		want["edgeward:was"] = "A alias/Z1BKCTXD74EZPE/" + s.endpoint() + "/false"
+		delete(want, "edgeward:was-ttl")
+	}
+	if diff := cmp.Diff(want, tags); diff != "" {
+		t.Errorf("tags of %s: -want +got\n%s", s.bucket, diff)
+	}
+}
+
+// records are the address records of the sites' names, by name, as the AWS
+// command line lists them in moto.
+func (w *world) records(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, id := range w.zones {
+		got := awsJSON[struct {
+			ResourceRecordSets []struct {
+				Name, Type      string
+				TTL             int
+				ResourceRecords []struct{ Value string }
+				AliasTarget     *struct{ HostedZoneId, DNSName string }
+			}
+		}](t, w, true, "route53", "list-resource-record-sets", "--hosted-zone-id", id)
+		for _, r := range got.ResourceRecordSets {
+			name := strings.TrimSuffix(r.Name, ".")
+			if !slices.ContainsFunc(w.sites, func(s site) bool { return s.bucket == name }) || r.Type == "NS" || r.Type == "SOA" {
+				continue
+			}
+			if r.AliasTarget != nil {
+				all[name] = append(all[name], fmt.Sprintf("%s alias %s %s", r.Type, r.AliasTarget.HostedZoneId, r.AliasTarget.DNSName))
+			}
+			for _, v := range r.ResourceRecords {
+				all[name] = append(all[name], fmt.Sprintf("%s %d %s", r.Type, r.TTL, v.Value))
+			}
+		}
+		for _, records := range all {
+			slices.Sort(records)
+		}
+	}
+	return all
+}
