@@ -40,17 +40,24 @@ func inWorld(t *testing.T, name string, change func(*lab), f func(t *testing.T, 
 
 // hooked is a hook that can be set once the world stands.
 type hooked struct {
-	f atomic.Pointer[func(sandbox.Call) error]
+	mu sync.Mutex
+	f  func(sandbox.Call) error
 }
 
 func (h *hooked) hook(c sandbox.Call) error {
-	if f := h.f.Load(); f != nil {
-		return (*f)(c)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.f == nil {
+		return nil
 	}
-	return nil
+	return h.f(c)
 }
 
-func (h *hooked) set(f func(sandbox.Call) error) { h.f.Store(&f) }
+func (h *hooked) set(f func(sandbox.Call) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.f = f
+}
 
 func pause1(t *testing.T, d time.Duration) {
 	t.Helper()
