@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -73,7 +74,10 @@ var listening = regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
 func startMoto(t testing.TB) string {
 	t.Helper()
 	cmd := exec.Command("moto_server", "-H", "127.0.0.1", "-p", "0")
-	cmd.Env = append(os.Environ(), "MOTO_ACM_VALIDATION_WAIT=1", "PYTHONUNBUFFERED=1")
+	// moto reads the settings of AWS too, and fails over those that Setenv made
+	// for another lab.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") })
+	cmd.Env = append(cmd.Env, "MOTO_ACM_VALIDATION_WAIT=1", "PYTHONUNBUFFERED=1")
 	cmd.Dir = t.TempDir()
 	out, in, err := os.Pipe()
 	if err != nil {
