@@ -40,6 +40,7 @@ func mayImport() map[string][]string {
 		// Only tests import it.
 		"providers/providertest":         {"providers", "github.com/google/go-cmp/"},
 		"providers/providertest/motolab": {},
+		"providers/providertest/dnslab":  {},
 	}
 }
 
