@@ -50,38 +50,39 @@ func realWorld(c *config.Config) (providers.World, error) {
 		clients[account.Name] = client
 		w.Accounts[account.Name] = client.Account()
 	}
-	limits := map[string]*rate.Limiter{} // Route 53 counts requests by account
-	for _, p := range c.DNSProviders {
-		if limits[p.Account] == nil {
-			limits[p.Account] = dns.NewRoute53Limit()
-		}
-		provider, err := newDNS(p, clients[p.Account], clock, limits[p.Account])
-		if err != nil {
-			return w, fmt.Errorf("make %s: %w", p.Address, err)
-		}
-		w.DNS[p.Address] = provider
-	}
 	resolver, err := probe.NewResolver(probe.ResolverOptions{
 		Resolvers: c.Probe.Resolvers, ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Clock: clock,
 	})
 	if err != nil {
 		return w, err
 	}
+	w.Resolver = resolver
+	limits := map[string]*rate.Limiter{} // Route 53 counts requests by account
+	for _, p := range c.DNSProviders {
+		if limits[p.Account] == nil {
+			limits[p.Account] = dns.NewRoute53Limit()
+		}
+		provider, err := newDNS(p, clients[p.Account], w, limits[p.Account])
+		if err != nil {
+			return w, fmt.Errorf("make %s: %w", p.Address, err)
+		}
+		w.DNS[p.Address] = provider
+	}
 	web, err := probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Version: buildVersion()})
 	if err != nil {
 		return w, err
 	}
-	w.Resolver, w.Web = resolver, web
+	w.Web = web
 	return w, nil
 }
 
-func newDNS(p config.DNSProvider, account *aws.Client, clock providers.Clock, limit *rate.Limiter) (providers.DNS, error) {
+func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limit *rate.Limiter) (providers.DNS, error) {
 	types := dns.Types()
 	i := slices.IndexFunc(types, func(t dns.Type) bool { return t.Name == p.Type })
 	if i < 0 {
 		return nil, fmt.Errorf("no such type of DNS provider: %q", p.Type)
 	}
-	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Clock: clock, Limit: limit}
+	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Resolver: w.Resolver, Nameservers: p.Nameservers, Clock: w.Clock, Limit: limit}
 	if account != nil {
 		o.AWS = account.Config
 	}

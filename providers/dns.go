@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,7 +63,8 @@ type Features struct {
 // ByHandError says which record a person has to set, and what the servers still
 // answer. The change has not been made; asking again later is safe.
 type ByHandError struct {
-	// Record is the row to set, or to remove, in the form of a zone file.
+	// Record is what to set, add or remove, rows in the form of a zone file (see
+	// ByHand).
 	Record string
 	// Still is what each server answers instead.
 	Still string
@@ -119,6 +121,37 @@ func (r Record) String() string {
 		fmt.Fprintf(&b, " TTL %ds", int64(r.TTL/time.Second))
 	}
 	return b.String()
+}
+
+// Row is the record at name as a row of a zone file, TTL in seconds:
+// "assets.example.com. 60 IN CNAME d111111abcdef8.cloudfront.net.".
+func (r Record) Row(name string) string {
+	value := r.Value
+	if r.Type == "CNAME" {
+		value += "."
+	}
+	return fmt.Sprintf("%s. %d IN %s %s", name, int64(r.TTL/time.Second), r.Type, value)
+}
+
+// ByHand says what a person has to do so that want stands at name in place of
+// have: the text of ByHandError.Record.
+func ByHand(name string, have, want []Record) string {
+	rows := func(rs []Record) string {
+		rs = slices.Clone(rs)
+		SortRecords(rs)
+		var out []string
+		for _, r := range rs {
+			out = append(out, strconv.Quote(r.Row(name)))
+		}
+		return strings.Join(out, " and ")
+	}
+	switch {
+	case len(want) == 0:
+		return "remove " + rows(have)
+	case len(have) == 0:
+		return "add " + rows(want)
+	}
+	return "set " + rows(want) + " in place of " + rows(have)
 }
 
 // SortRecords puts records into the order in which they are compared and

@@ -61,6 +61,10 @@ type Options struct {
 	// AWS gives the configuration of the account that the block refers to. It is
 	// called at the first request, and again after it failed.
 	AWS func(ctx context.Context) (aws.Config, error)
+	// Resolver asks the authoritative servers where there is no API, Nameservers
+	// in place of the delegated ones when there are any.
+	Resolver    providers.Resolver
+	Nameservers []string
 	// Clock is all waiting; required.
 	Clock providers.Clock
 	// Limit is shared by every provider of one account; nil: a limiter of its own
@@ -70,7 +74,7 @@ type Options struct {
 
 // Types is the table, sorted by name.
 func Types() []Type {
-	return []Type{{
+	return []Type{manualType(), {
 		Name: "route53",
 		Settings: []Setting{
 			{Name: "aws", Account: true, Doc: "the aws block of the account that holds the zones; default: the SDK's chain"},
