@@ -9,14 +9,16 @@ import (
 type Resolver interface {
 	// Authoritative asks every authoritative server of zone (found from the
 	// delegation, or servers, "HOST[:PORT]", when given) for name and type. One
-	// Answer a server; the error is for when no server could be found.
+	// Answer a server; the error is for when no server could be found, and it is
+	// ErrNotFound when every resolver says that the zone has none.
 	Authoritative(ctx context.Context, zone string, servers []string, name, typ string) ([]Answer, error)
 	// Resolve asks every configured resolver. One Answer a resolver.
 	Resolve(ctx context.Context, name, typ string) ([]Answer, error)
 }
 
 // Answer is what one server said. A server that did not answer has RCode ""
-// and Err; it is never left out.
+// and Err; it is never left out. An answer that is a failure may have both: Err
+// says more than RCode then, such as that DNSSEC validation fails.
 type Answer struct {
 	// Server is the name and address asked, such as "ns1.example.com (192.0.2.1)".
 	Server string
@@ -24,7 +26,8 @@ type Answer struct {
 	RCode string
 	Err   string
 	// Records are those of the answer section, in its order: for a CNAME
-	// question the CNAME at the name; for A and AAAA the chain and the addresses.
+	// question the CNAME at the name; for A and AAAA the chain and the addresses;
+	// for CAA the chain and the properties, as 0 issue "amazon.com".
 	Records []AnswerRecord
 }
 

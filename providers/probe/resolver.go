@@ -169,6 +169,9 @@ func (r *Resolver) askAll(ctx context.Context, servers []asked, q *dns.Msg, chec
 				return
 			}
 			answers[i].RCode, answers[i].Records = rcode(m.Rcode), records(m)
+			if m.Rcode == dns.RcodeServerFailure && q.RecursionDesired && s.unvalidated(ctx, q) {
+				answers[i].Err = "SERVFAIL, since DNSSEC validation fails there: it answers when asked not to validate"
+			}
 		})
 	}
 	wg.Wait()
@@ -176,6 +179,15 @@ func (r *Resolver) askAll(ctx context.Context, servers []asked, q *dns.Msg, chec
 		return nil, err
 	}
 	return reachable(servers, answers, errs), nil
+}
+
+// unvalidated says whether s answers q once it is asked not to validate: then
+// its SERVFAIL was about signatures [RFC 4035, section 3.2.2].
+func (s asked) unvalidated(ctx context.Context, q *dns.Msg) bool {
+	q = q.Copy()
+	q.CheckingDisabled = true
+	m, err := s.exchange(ctx, q)
+	return err == nil && (m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError)
 }
 
 // reachable leaves out the addresses without a route of servers that were
@@ -282,8 +294,12 @@ func (r *Resolver) find(ctx context.Context, zone string) ([]asked, error) {
 	}
 	names := values(answers, zone, "NS")
 	if len(names) == 0 {
-		return nil, fmt.Errorf("find name servers of zone %s: %s; is the zone delegated? "+
+		err := fmt.Errorf("find name servers of zone %s: %s; is the zone delegated? "+
 			"For a lab or a hidden primary write nameservers in its dns_provider", zone, said(answers))
+		if !slices.ContainsFunc(answers, func(a providers.Answer) bool { return a.Err != "" || a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" }) {
+			err = fmt.Errorf("%w: %w", err, providers.ErrNotFound)
+		}
+		return nil, err
 	}
 	lists := make([][]asked, len(names))
 	var wg sync.WaitGroup

@@ -269,17 +269,61 @@ func TestNoDelegation(t *testing.T) {
 	for what, c := range map[string]struct {
 		serve dns.HandlerFunc
 		want  string
+		none  bool // a complete answer: there is none
 	}{
-		"no such zone":  {says(dns.RcodeNameError, false), "answers NXDOMAIN"},
-		"no NS records": {says(0, false), "has no such record"},
-		"SERVFAIL":      {says(dns.RcodeServerFailure, false), "answers SERVFAIL"},
-		"silence":       {silent, "no answer in time"},
+		"no such zone":  {says(dns.RcodeNameError, false), "answers NXDOMAIN", true},
+		"no NS records": {says(0, false), "has no such record", true},
+		"SERVFAIL":      {says(dns.RcodeServerFailure, false), "answers SERVFAIL", false},
+		"silence":       {silent, "no answer in time", false},
 	} {
 		r := newResolver(t, serve(t, "127.0.0.1", c.serve))
 		_, err := r.Authoritative(t.Context(), "example.com", nil, name, "CNAME")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "zone example.com") {
 			t.Errorf("%s: error is %v, want one that says %q", what, err, c.want)
 		}
+		if errors.Is(err, providers.ErrNotFound) != c.none {
+			t.Errorf("%s: error is %v; is it a complete answer? %t", what, err, c.none)
+		}
+	}
+}
+
+// TestDNSSECFailuresAreNamed: a resolver that validates, and one that fails for
+// another reason.
+func TestDNSSECFailuresAreNamed(t *testing.T) {
+	bogus := func(w dns.ResponseWriter, q *dns.Msg) {
+		if q.CheckingDisabled {
+			says(0, false, cname)(w, q)
+			return
+		}
+		says(dns.RcodeServerFailure, false)(w, q)
+	}
+	for what, c := range map[string]struct {
+		serve dns.HandlerFunc
+		want  string
+	}{
+		"bogus":  {bogus, "DNSSEC validation fails there"},
+		"broken": {says(dns.RcodeServerFailure, false), ""},
+	} {
+		got, err := newResolver(t, serve(t, "127.0.0.1", c.serve)).Resolve(t.Context(), name, "CNAME")
+		if err != nil || len(got) != 1 || got[0].RCode != "SERVFAIL" || len(got[0].Records) > 0 {
+			t.Fatalf("%s: %+v, %v", what, got, err)
+		}
+		if !strings.Contains(got[0].Err, c.want) || c.want == "" && got[0].Err != "" {
+			t.Errorf("%s: %q", what, got[0].Err)
+		}
+	}
+}
+
+func TestCAAProperties(t *testing.T) {
+	server := serve(t, "127.0.0.1", says(0, false, cname, target+`. 5 IN CAA 0 issue "letsencrypt.org"`, target+`. 5 IN CAA 128 iodef "mailto:x@example.com"`))
+	got, err := newResolver(t, server).Resolve(t.Context(), name, "CAA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []providers.AnswerRecord{{Name: name, Type: "CNAME", Value: target, TTL: 60},
+		{Name: target, Type: "CAA", Value: `0 issue "letsencrypt.org"`, TTL: 5}, {Name: target, Type: "CAA", Value: `128 iodef "mailto:x@example.com"`, TTL: 5}}
+	if d := cmp.Diff(want, got[0].Records); d != "" {
+		t.Error(d)
 	}
 }
 
