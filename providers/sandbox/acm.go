@@ -217,10 +217,15 @@ func (w *World) validate(now time.Time) {
 	}
 }
 
-// issue makes c ISSUED if its records still stand.
+// issue makes c ISSUED if its records still stand, and FAILED where CAA records
+// forbid it.
 func (w *World) issue(c *certificate, at time.Time) {
 	c.issuing = false
 	if c.Status != providers.CertificatePending || !w.proven(c) {
+		return
+	}
+	if slices.ContainsFunc(c.Names, w.forbidden) {
+		c.Status, c.FailureReason = "FAILED", "CAA_ERROR"
 		return
 	}
 	c.Status, c.NotAfter = providers.CertificateIssued, at.Add(198*24*time.Hour)

@@ -22,6 +22,12 @@ type Provider struct {
 	Records  []NamedRecord
 	// KeepTTL: a change of a record's value leaves its TTL as it was.
 	KeepTTL bool
+	// FlattenAll: every CNAME is answered with the addresses of its target, not
+	// only one at an apex (Features.Flatten).
+	FlattenAll bool
+	// Person is how long after edgeward asked for a change a person makes it, with
+	// Features.ByHand. The zero Span: nobody does.
+	Person Span
 }
 
 // NamedRecord is one row of a provider's zone. SOA and NS at the apex are
@@ -31,6 +37,8 @@ type NamedRecord struct {
 	Record providers.Record
 	// Other is a type without an address, such as "MX"; Record is not read then.
 	Other string
+	// Value is that of an Other record, such as 0 issue "amazon.com" of a CAA.
+	Value string
 	// Routing makes the set at Name one that cannot be changed as a whole: the
 	// sentence why.
 	Routing string
@@ -39,6 +47,8 @@ type NamedRecord struct {
 type provider struct {
 	Provider
 	zones []*zone // the longest name first
+	// told are the changes that its person was asked for and has not made.
+	told map[string]bool
 }
 
 type zone struct {
@@ -57,6 +67,8 @@ type node struct {
 	versions []version
 	// held is until when some cache may hold a version before the present one.
 	held time.Time
+	// values are those of records without addresses.
+	values []typed
 }
 
 type version struct {
@@ -103,6 +115,10 @@ func (p *provider) row(r NamedRecord) {
 	if r.Other != "" {
 		v.other = append(v.other, r.Other)
 		slices.Sort(v.other)
+		v.other = slices.Compact(v.other)
+		if r.Value != "" {
+			n.values = append(n.values, typed{r.Other, r.Value})
+		}
 	} else {
 		v.records = append(v.records, p.plain([]providers.Record{r.Record})...)
 		providers.SortRecords(v.records)
@@ -263,12 +279,17 @@ func (d dnsPort) zone(name string) (*zone, error) {
 func (d dnsPort) Look(ctx context.Context, name string) (providers.RecordSet, error) {
 	name = plainName(name)
 	var out providers.RecordSet
-	err := d.w.call(ctx, d.op("DNS.Look", name, false), func(time.Time) error {
+	err := d.w.call(ctx, d.op("DNS.Look", name, false), func(now time.Time) error {
 		z, err := d.zone(name)
 		if err != nil {
 			return err
 		}
 		v := z.latest(name)
+		if d.p.Features.ByHand {
+			if v, err = z.alike(name, now); err != nil {
+				return err
+			}
+		}
 		out = providers.RecordSet{
 			Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing,
 		}
@@ -282,6 +303,11 @@ func (d dnsPort) Look(ctx context.Context, name string) (providers.RecordSet, er
 
 func (d dnsPort) Replace(ctx context.Context, name string, have, want []providers.Record) error {
 	name, have, want = plainName(name), d.p.plain(have), d.p.plain(want)
+	if d.p.Features.ByHand {
+		return d.w.call(ctx, d.op("DNS.Replace", name, true), func(now time.Time) error {
+			return d.byHand(name, have, want, now, providers.SameRecords)
+		})
+	}
 	var sync time.Duration
 	rest := func() time.Duration { return sync }
 	write := func(now time.Time) error {
@@ -329,6 +355,7 @@ func (p *provider) possible(z *zone, name string, v version, want []providers.Re
 	switch {
 	case v.routing != "":
 		return fmt.Errorf("%s: %w", v.routing, providers.ErrConflict)
+	case cname && name == z.name && p.Features.Flatten:
 	case cname && name == z.name:
 		return fmt.Errorf("a CNAME is not permitted at the apex of zone %s: %w", z.name, providers.ErrInvalid)
 	case cname && len(v.other) > 0:
@@ -387,6 +414,13 @@ func (p *provider) stored(old, want []providers.Record) []providers.Record {
 
 func (d dnsPort) Ensure(ctx context.Context, r providers.Record, name string) error {
 	name, r = plainName(name), d.p.plain([]providers.Record{r})[0]
+	if d.p.Features.ByHand {
+		return d.w.call(ctx, d.op("DNS.Ensure", name, true), func(now time.Time) error {
+			return d.byHand(name, nil, []providers.Record{r}, now, func(a, b []providers.Record) bool {
+				return len(a) == len(b) && (len(a) == 0 || a[0].Type == b[0].Type && a[0].Value == b[0].Value)
+			})
+		})
+	}
 	var sync time.Duration
 	return d.w.calling(ctx, d.op("DNS.Ensure", name, true), func(now time.Time) error {
 		z, err := d.zone(name)

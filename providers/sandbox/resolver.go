@@ -16,6 +16,8 @@ const (
 	opAuthoritative = "Resolver.Authoritative"
 	// hostTTL is the TTL, in seconds, of the addresses of S3 and CloudFront.
 	hostTTL = 60
+	// otherTTL is that of records without addresses.
+	otherTTL = 300
 )
 
 // Resolving says how a caching resolver behaves.
@@ -54,7 +56,7 @@ func (p resolverPort) Authoritative(ctx context.Context, zone string, servers []
 	err := p.w.call(ctx, Call{Op: opAuthoritative, Name: name + " " + typ}, func(now time.Time) error {
 		z := p.w.zones[zone]
 		if z == nil {
-			return fmt.Errorf("find the name servers of %s: no delegation: NXDOMAIN", zone)
+			return fmt.Errorf("find the name servers of %s: no delegation: NXDOMAIN: %w", zone, providers.ErrNotFound)
 		}
 		named := z.servers
 		if len(servers) > 0 {
@@ -121,6 +123,11 @@ func (w *World) answer(z *zone, i int, name, typ string, now time.Time) (string,
 	for _, r := range v.records {
 		out = append(out, w.rows(z, name, typ, r)...)
 	}
+	for _, v := range n.values {
+		if v.typ == typ {
+			out = append(out, providers.AnswerRecord{Name: name, Type: typ, Value: v.value, TTL: otherTTL})
+		}
+	}
 	return "NOERROR", out
 }
 
@@ -145,6 +152,13 @@ func (w *World) rows(z *zone, name, typ string, r providers.Record) []providers.
 		}
 		e := endpoint{kind: proxyEnd, host: z.provider.Address, proxy: z.provider, v6: true}
 		return w.addresses(e, name, typ, ttl)
+	case z.flattens(name, r):
+		_, out := w.host(r.Value, typ)
+		out = slices.Clone(out)
+		for i := range out {
+			out[i].Name, out[i].TTL = name, ttl
+		}
+		return out
 	case r.Alias:
 		if typ != r.Type && !(r.Type == "CNAME" && (typ == "A" || typ == "AAAA")) {
 			return nil
@@ -155,10 +169,15 @@ func (w *World) rows(z *zone, name, typ string, r providers.Record) []providers.
 			out[i].Name = name
 		}
 		return out
-	case r.Type == typ || r.Type == "CNAME" && (typ == "A" || typ == "AAAA"):
+	case r.Type == typ || r.Type == "CNAME":
 		return []providers.AnswerRecord{{Name: name, Type: r.Type, Value: r.Value, TTL: ttl}}
 	}
 	return nil
+}
+
+// flattens is whether r, a CNAME, is answered with the addresses of its target.
+func (z *zone) flattens(name string, r providers.Record) bool {
+	return r.Type == "CNAME" && !r.Alias && (z.provider.FlattenAll || name == z.name && z.provider.Features.Flatten)
 }
 
 // host answers for the names outside the world's zones: S3's and CloudFront's.
