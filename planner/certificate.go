@@ -144,6 +144,7 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 	case c == nil:
 		v := todo("ACM issues the certificate once it finds its validation record", unnamedValidations(b)...)
 		v.Undo = undoValidation
+		v.ByHand = validationsByHand(a)
 		return v
 	case len(c.Validation) == 0:
 		v := waiting("ACM has not named the validation records yet")
@@ -160,6 +161,9 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 		}
 	}
 	v.Undo = undoValidation
+	if v.Status == Todo {
+		v.ByHand = validationsByHand(a)
+	}
 	return v
 }
 
@@ -207,16 +211,45 @@ func judgeValidation(v validationActual) (Verdict, bool) {
 }
 
 func validateCertificate(ctx context.Context, s scene) error {
+	var asked []error
 	for _, v := range s.a.Validations {
 		if v.Status == "SUCCESS" || v.RecordName == "" || v.provider == "" {
 			continue
 		}
-		r := providers.Record{Type: "CNAME", Value: v.RecordValue, TTL: validationTTL}
-		if err := s.w.DNS[v.provider].Ensure(ctx, r, v.RecordName); err != nil {
+		err := s.w.DNS[v.provider].Ensure(ctx, v.record(), v.RecordName)
+		var hand *providers.ByHandError
+		switch {
+		case errors.As(err, &hand):
+			asked = append(asked, hand)
+		case err != nil:
 			return fmt.Errorf("create the validation record %s: %w", v.RecordName, err)
 		}
 	}
-	return nil
+	return allByHand(asked)
+}
+
+// record is the validation record itself.
+func (v validationActual) record() providers.Record {
+	return providers.Record{Type: "CNAME", Value: v.RecordValue, TTL: validationTTL}
+}
+
+// validationsByHand are the rows that a person has to add for a certificate.
+func validationsByHand(a Actual) []string {
+	var rows []string
+	for _, n := range a.Names {
+		if !n.Features.ByHand {
+			continue
+		}
+		i := slices.IndexFunc(a.Validations, func(v validationActual) bool { return v.Name == n.CNAME.Name })
+		switch {
+		case i < 0 || a.Validations[i].RecordName == "":
+			rows = append(rows, "add the validation record of "+n.CNAME.Name+" "+knownAfter(CertificateRequest))
+		case !a.Validations[i].stands:
+			v := a.Validations[i]
+			rows = append(rows, providers.ByHand(v.RecordName, nil, []providers.Record{v.record()}))
+		}
+	}
+	return rows
 }
 
 // validationTTL is what ACM's own "create records in Route 53" uses.

@@ -81,9 +81,19 @@ type waitError struct {
 	kind  Kind
 	why   string
 	until time.Time
+	// byHand: it waits for a person.
+	byHand bool
 }
 
 func (e *waitError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.why) }
+
+// Hint says what a person has to know; "" for other waits.
+func (e *waitError) Hint() string {
+	if !e.byHand {
+		return ""
+	}
+	return "have exactly this done where the zone is kept; then, hours or weeks later, run edgeward again: it goes on from there"
+}
 
 // heldError ends a bucket that was rolled back while this run was under way.
 type heldError struct{ address, hold string }
@@ -226,12 +236,19 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 	p := pause{st: st}
 	acts := 0
 	for {
-		v, acted, err := br.round(ctx, sctx, st)
+		v, acted, err := br.round(ctx, sctx, st, &p)
 		if acted {
 			acts++
 		}
 		var yet notYet
+		var hand *providers.ByHandError
 		switch {
+		case errors.As(err, &hand):
+			// A person was asked: nothing has been done, so it is a wait and no act.
+			acts--
+			p.asked = v.Changes
+			v = waiting(hand.Error())
+			v.ByHand = []string{hand.Record}
 		case errors.As(err, &yet):
 			v = waiting(string(yet))
 		case err != nil && acted && acts < maxActs && mayHaveWorked(err) && ctx.Err() == nil:
@@ -280,7 +297,7 @@ func mayHaveWorked(err error) bool {
 }
 
 // round is one look, with one act where there is something to do.
-func (br *bucketRun) round(ctx, sctx context.Context, st stage) (v Verdict, acted bool, err error) {
+func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Verdict, acted bool, err error) {
 	if err := br.r.take(sctx, br); err != nil {
 		return v, false, err
 	}
@@ -312,7 +329,9 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage) (v Verdict, acte
 	if err := approve(br.plan.Steps, st.kind, v.Changes); err != nil {
 		return v, false, err
 	}
-	br.emit(st.kind, EventStarted, v)
+	if p.asked == nil || !slices.Equal(p.asked, v.Changes) {
+		br.emit(st.kind, EventStarted, v)
+	}
 	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry,
 		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
 	// An act is not cut short by another step's failure, only by the run's end.
@@ -324,6 +343,8 @@ type pause struct {
 	st   stage
 	last time.Duration
 	why  string
+	// asked are the changes that a person was asked to make.
+	asked []ValueChange
 }
 
 // wait sleeps until the next look, or ends the step when the run may not wait
@@ -335,7 +356,7 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 		br.emit(st.kind, EventWaiting, v)
 		p.why = v.Why
 	}
-	over := &waitError{st.kind, v.Why, v.Until}
+	over := &waitError{st.kind, v.Why, v.Until, v.ByHand != nil}
 	switch {
 	case br.r.x.NoWait, !now.Before(br.r.deadline), v.Until.After(br.r.deadline):
 		return over

@@ -298,22 +298,23 @@ func differ(u string, want, got providers.Response) []string {
 	return out
 }
 
-// places dials every address that the resolvers answered for an alias record
-// with the real name, and sees who is there. edge: it must be an edge of
-// CloudFront, which presents our certificate and names its request (rule 9);
-// else it must be none. An IPv6 address that this machine cannot reach says
-// nothing.
+// places dials every address that the authoritative servers and the resolvers
+// answered for an alias record, or a flattened one, with the real name, and sees
+// who is there. edge: it must be an edge of CloudFront, which presents our
+// certificate and names its request (rule 9); else it must be none. An IPv6
+// address that this machine cannot reach says nothing.
 func (o *observer) places(ctx context.Context, n NameActual, edge bool) error {
 	answered, seen := 0, map[string]bool{}
-	for _, a := range n.Resolved {
-		addresses := 0
+	for i, a := range slices.Concat(n.Authoritative, n.Resolved) {
 		for _, r := range a.Records {
 			if r.Type == "A" || r.Type == "AAAA" {
 				seen[r.Value] = true
-				addresses++
 			}
 		}
-		if addresses > 0 {
+		switch {
+		case i < len(n.Authoritative) && !hasAddress(a):
+			return fmt.Errorf("%s answers %s", a.Server, says(a))
+		case i >= len(n.Authoritative) && hasAddress(a):
 			answered++
 		}
 	}
@@ -321,19 +322,22 @@ func (o *observer) places(ctx context.Context, n NameActual, edge bool) error {
 		return fmt.Errorf("%d of %d resolvers answer with an address", answered, len(n.Resolved))
 	}
 	for _, addr := range slices.Sorted(maps.Keys(seen)) {
-		if err := o.place(ctx, n.CNAME.Name, addr, edge); err != nil {
+		if err := o.place(ctx, n, addr, edge); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (o *observer) place(ctx context.Context, name, addr string, edge bool) error {
-	path, scheme := "/", "http"
+// place is one address. What the provider's own proxy answers under the name
+// only has to be an answer: whom it fetched it from cannot be seen, it keeps
+// answers for a while, and its certificate is its own.
+func (o *observer) place(ctx context.Context, n NameActual, addr string, edge bool) error {
+	name, path, scheme := n.CNAME.Name, "/", "http"
 	if len(o.b.Verify.Paths) > 0 {
 		path = o.b.Verify.Paths[0]
 	}
-	if edge {
+	if edge && !n.proxied() {
 		scheme = "https"
 	}
 	r, err := o.w.Web.Fetch(ctx, providers.Request{Method: http.MethodHead, URL: scheme + "://" + name + path, Dial: addr})
@@ -343,6 +347,10 @@ func (o *observer) place(ctx context.Context, name, addr string, edge bool) erro
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s does not answer %s for the name: %w", addr, scheme, err)
+	case n.proxied() && (r.Status >= 500 || r.Status >= 400 && len(o.b.Verify.Paths) > 0):
+		return fmt.Errorf("%s, the proxy of %s, answers status %d for %s", addr, n.Features.Provider, r.Status, path)
+	case n.proxied():
+		return nil
 	case edge && !isEdge:
 		return fmt.Errorf("%s is no edge of CloudFront", addr)
 	case !edge && isEdge:

@@ -87,6 +87,11 @@ type NameActual struct {
 	Endpoint      endpoint
 	Authoritative []providers.Answer
 	Resolved      []providers.Answer
+	// Flattened: the provider answers with the addresses of the CNAME's target.
+	Flattened bool
+	// Unasked is why the authoritative servers could not be asked; in plans only,
+	// which can do without.
+	Unasked error
 	// Edge is for alias records, where no answer shows the target: nil when every
 	// address that was answered is where the record points (an edge with our
 	// certificate, or S3).
@@ -127,9 +132,24 @@ func (n NameActual) ttl() (time.Duration, bool) {
 	return 0, false
 }
 
-// alias says that look-ups cannot show the target of the name's record.
+// alias says that look-ups cannot show the target of the name's record: it is
+// an alias, flattened, or behind the provider's proxy.
 func (n NameActual) alias() bool {
-	return slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return r.Alias || r.Proxied })
+	return n.Flattened || n.Features.Flatten && n.CNAME.Name == n.Set.Zone && n.cname() != "" ||
+		slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return r.Alias || r.Proxied })
+}
+
+// cname is the target of an ordinary CNAME, "" when there is none.
+func (n NameActual) cname() string {
+	if rs := n.Set.Records; len(rs) == 1 && rs[0].Type == "CNAME" && !rs[0].Alias && !rs[0].Proxied {
+		return rs[0].Value
+	}
+	return ""
+}
+
+// proxied says that the provider's proxy answers for the name.
+func (n NameActual) proxied() bool {
+	return slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return r.Proxied })
 }
 
 // Observe looks at the parts of one bucket that a verdict may need. When a
@@ -143,6 +163,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 	}
 	_, _, lowering := o.a.Crumbs.wasTTL()
 	lazy := parts&partLazy != 0 && !o.a.switched()
+	o.spare = lazy && !lowering
 	steps := []struct {
 		part Part
 		skip bool
@@ -155,7 +176,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartCertificate, o.covered(), o.certificates},
 		{PartValidation, false, o.validations},
 		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
-		{PartAuthoritative, lazy && !lowering, o.authoritative},
+		{PartAuthoritative, false, o.authoritative},
 		{PartResolvers, lazy, o.resolvers},
 	}
 	for _, s := range steps {
@@ -178,6 +199,8 @@ type observer struct {
 	c   *config.Config
 	b   config.Bucket
 	a   Actual
+	// spare: no verdict hangs on the authoritative servers, only a finding.
+	spare bool
 }
 
 // blind says that looking further at S3 makes no sense: the bucket is not
@@ -439,17 +462,45 @@ func (o *observer) nameservers(provider string) []string {
 }
 
 // authoritative asks for the record that stands: the CNAME, or the addresses
-// of an alias.
+// of an alias. Where a provider that flattens shows no CNAME, it is asked for
+// the addresses too.
 func (o *observer) authoritative(ctx context.Context) error {
 	for i := range o.a.Names {
 		n := &o.a.Names[i]
-		as, err := o.w.Resolver.Authoritative(ctx, n.CNAME.Zone, o.nameservers(n.CNAME.DNSProvider), n.CNAME.Name, n.question())
-		if err != nil {
+		ask := func() ([]providers.Answer, error) {
+			return o.w.Resolver.Authoritative(ctx, n.CNAME.Zone, o.nameservers(n.CNAME.DNSProvider), n.CNAME.Name, n.question())
+		}
+		as, err := ask()
+		if err == nil && n.Features.Flatten && !n.alias() && n.cname() != "" && everyAnswer(as, noRecords) {
+			n.Flattened = true
+			flat, ferr := ask()
+			if n.Flattened = ferr == nil && everyAnswer(flat, hasAddress); n.Flattened {
+				as = flat
+			}
+		}
+		switch {
+		case err != nil && ctx.Err() == nil && o.spare:
+			n.Unasked = err
+		case err != nil:
 			return fmt.Errorf("ask the authoritative servers of %s: %w", n.CNAME.Zone, err)
 		}
 		n.Authoritative = as
 	}
 	return nil
+}
+
+// everyAnswer says whether there are answers and f holds for all.
+func everyAnswer(as []providers.Answer, f func(providers.Answer) bool) bool {
+	return len(as) > 0 && !slices.ContainsFunc(as, func(a providers.Answer) bool { return !f(a) })
+}
+
+// noRecords is the answer that the name exists and has none of the type.
+func noRecords(a providers.Answer) bool {
+	return a.Err == "" && a.RCode == "NOERROR" && len(a.Records) == 0
+}
+
+func hasAddress(a providers.Answer) bool {
+	return slices.ContainsFunc(a.Records, func(r providers.AnswerRecord) bool { return r.Type == "A" || r.Type == "AAAA" })
 }
 
 func (n NameActual) question() string {

@@ -184,9 +184,13 @@ func (p *BucketPlan) addSteps(b config.Bucket, a Actual, all []judged, wanted []
 		}
 	}
 	p.Expect = Seconds(longestPath(p.Steps) / time.Second)
-	if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Kind == DNSSwitch || s.Kind == DNSRestore }) {
-		p.Mixed = Seconds(mixedTime(b, a) / time.Second)
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == DNSSwitch || s.Kind == DNSRestore })
+	if i < 0 {
+		return
 	}
+	p.Switch = Seconds(longestPath(p.Steps[:i]) / time.Second)
+	mixed, why := mixedTime(b, a)
+	p.Mixed, p.MixedWhy = Seconds(mixed/time.Second), why
 }
 
 // judged is a stage with its verdict.
@@ -229,7 +233,7 @@ func firstKind(js []judged) Kind {
 func (j judged) step() Step {
 	v := j.verdict
 	s := Step{Kind: j.stage.kind, Action: j.stage.action, Needs: j.stage.needs, Status: v.Status, Why: v.Why,
-		Changes: v.Changes, Undo: v.Undo, Expect: Seconds(v.Expect / time.Second), Links: v.Links}
+		Changes: v.Changes, Undo: v.Undo, Expect: Seconds(v.Expect / time.Second), Links: v.Links, ByHand: v.ByHand}
 	if v.Action != "" {
 		s.Action = v.Action
 	}

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,13 +99,18 @@ func lowerVerdict(n NameActual, ttl, low time.Duration) Verdict {
 		ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(withTTL(n.Set.Records, low))})
 	v.Expect = ttl + expectInSync
 	v.Undo = "edgeward rollback sets the old TTL again"
+	v.ByHand = n.byHand(withTTL(n.Set.Records, low))
 	return v
 }
 
 // serversBehind are the authoritative servers that do not answer, or not with a
-// TTL of at most ttl.
+// TTL of at most ttl. The addresses of a flattened CNAME have a TTL of their own
+// as well.
 func serversBehind(n NameActual, ttl time.Duration) []string {
 	var out []string
+	if n.alias() {
+		ttl = max(ttl, aliasTTL)
+	}
 	for _, a := range n.Authoritative {
 		ok := len(a.Records) > 0 && a.Err == ""
 		for _, r := range a.Records {
@@ -135,11 +141,53 @@ func lowerTTL(ctx context.Context, s scene) error {
 	if err := s.setTags(ctx, save); err != nil {
 		return err
 	}
-	p := s.w.DNS[n.CNAME.DNSProvider]
-	if err := p.Replace(ctx, n.CNAME.Name, n.Set.Records, withTTL(n.Set.Records, low)); err != nil {
-		return fmt.Errorf("lower the TTL of %s: %w", n.CNAME.Name, err)
+	if err := s.replace(ctx, "lower the TTL of", []replacement{{*n, withTTL(n.Set.Records, low)}}); err != nil {
+		return err
 	}
 	return readBackTTL(ctx, s, *n, low)
+}
+
+// replacement is the change of one name's records.
+type replacement struct {
+	n    NameActual
+	want []providers.Record
+}
+
+// replace writes the records of names, one after the other. What a person has
+// to do is asked for at once, for all names.
+func (s scene) replace(ctx context.Context, what string, rs []replacement) error {
+	var asked []error
+	for _, r := range rs {
+		name := r.n.CNAME.Name
+		err := s.w.DNS[r.n.CNAME.DNSProvider].Replace(ctx, name, r.n.Set.Records, r.want)
+		var hand *providers.ByHandError
+		switch {
+		case errors.As(err, &hand):
+			asked = append(asked, hand)
+		case err != nil:
+			return fmt.Errorf("%s %s: %w", what, name, err)
+		}
+	}
+	return allByHand(asked)
+}
+
+// allByHand is what several ByHandErrors ask for as one; nil for none.
+func allByHand(asked []error) error {
+	var all providers.ByHandError
+	for i, err := range asked {
+		var hand *providers.ByHandError
+		if !errors.As(err, &hand) {
+			return err
+		}
+		if i > 0 {
+			all.Record, all.Still = all.Record+"; ", all.Still+"; "
+		}
+		all.Record, all.Still = all.Record+hand.Record, all.Still+hand.Still
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	return &all
 }
 
 // readBackTTL notices a provider that kept the TTL, or has a floor: that is
@@ -177,8 +225,9 @@ func (s scene) setTags(ctx context.Context, tags map[string]string) error {
 // API Reference, AliasTarget].
 const cloudFrontZone = "Z2FDTNDATAQYW2"
 
-// wantedRecords are what a name should have: a CNAME stays a CNAME; an alias
-// record, an apex, or a name with other types beside gets alias records.
+// wantedRecords are what a name should have: a CNAME stays a CNAME, proxied if it
+// is; an alias record, an apex, or a name with other types beside gets alias
+// records where the provider has them. No TTL is below what the provider keeps.
 func wantedRecords(b config.Bucket, a Actual, n NameActual) []providers.Record {
 	domain, ipv6 := knownAfter(DistributionCreate), true
 	if a.Dist != nil {
@@ -186,16 +235,19 @@ func wantedRecords(b config.Bucket, a Actual, n NameActual) []providers.Record {
 	}
 	ttl, has := n.ttl()
 	low := lowTarget(b, n)
-	switch {
-	case !has || ttl > low:
+	if !has || ttl > low {
 		ttl = low
 	}
+	ttl = max(ttl, n.Features.MinTTL)
 	if useAlias(n) {
 		rs := []providers.Record{{Type: "A", Value: domain, Alias: true, AliasZone: cloudFrontZone}}
 		if ipv6 {
 			rs = append(rs, providers.Record{Type: "AAAA", Value: domain, Alias: true, AliasZone: cloudFrontZone})
 		}
 		return rs
+	}
+	if n.proxied() {
+		return []providers.Record{{Type: "CNAME", Value: domain, Proxied: true}}
 	}
 	return []providers.Record{{Type: "CNAME", Value: domain, TTL: ttl}}
 }
@@ -215,10 +267,15 @@ func checkSwitch(b config.Bucket, a Actual) Verdict {
 		if n.Serves == servesOurs {
 			continue
 		}
-		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(wantedRecords(b, a, n))})
+		want := wantedRecords(b, a, n)
+		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(want)})
+		v.ByHand = append(v.ByHand, n.byHand(want)...)
 		if !n.Features.Swap {
 			v.Why = "not atomic: an edit within the write itself can be lost"
 		}
+	}
+	if v.ByHand != nil {
+		v.Why = "by hand, when apply asks for it and not before: until then CloudFront may not serve the name"
 	}
 	if v.Changes == nil {
 		return done("the names are the distribution's")
@@ -261,15 +318,13 @@ func switchNames(ctx context.Context, s scene) error {
 	if err := s.setTags(ctx, save); err != nil {
 		return err
 	}
+	var rs []replacement
 	for _, n := range s.a.Names {
-		if n.Serves == servesOurs {
-			continue
-		}
-		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, wantedRecords(s.b, s.a, n)); err != nil {
-			return fmt.Errorf("switch %s: %w", n.CNAME.Name, err)
+		if n.Serves != servesOurs {
+			rs = append(rs, replacement{n, wantedRecords(s.b, s.a, n)})
 		}
 	}
-	return nil
+	return s.replace(ctx, "switch", rs)
 }
 
 // checkPropagated: the world answers with the distribution (rule 9).
@@ -279,17 +334,44 @@ func checkPropagated(b config.Bucket, a Actual) Verdict {
 	}
 	if !a.switched() || !a.has(PartAuthoritative|PartResolvers) {
 		v := waiting("until every authoritative server and most resolvers answer with the distribution")
-		v.Expect = mixedTime(b, a)
+		v.Expect, _ = mixedTime(b, a)
 		return v
 	}
+	var proofs []string
 	for _, n := range a.Names {
 		if why := unproven(n, func(x providers.Answer) bool { return answersWith(x, a.Dist.Domain) }); why != "" {
 			v := waiting(why)
-			v.Expect = mixedTime(b, a)
+			v.Expect, _ = mixedTime(b, a)
 			return v
 		}
+		proofs = append(proofs, n.proof("the distribution"))
 	}
-	return done("every authoritative server and most resolvers answer with the distribution")
+	return done(allProofs(a.Names, proofs))
+}
+
+// proof says how the record of a name is proven (rule 9), once it is.
+func (n NameActual) proof(whose string) string {
+	switch {
+	case n.proxied():
+		return "the provider has the record of " + whose + ", and HTTP under the name answers through its proxy"
+	case n.alias() && n.Serves == servesOurs:
+		return "the provider has the record, and every address answered for the name is an edge of CloudFront with our certificate"
+	case n.alias():
+		return "the provider has the record, and no address answered for the name is an edge of CloudFront"
+	}
+	return "every authoritative server and most resolvers answer with " + whose
+}
+
+// allProofs names the proof of each name where they differ.
+func allProofs(names []NameActual, proofs []string) string {
+	if len(slices.Compact(slices.Clone(proofs))) == 1 {
+		return proofs[0]
+	}
+	var parts []string
+	for i, p := range proofs {
+		parts = append(parts, names[i].CNAME.Name+": "+p)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // unproven says what the proof of a name's record still lacks, "" when nothing:
@@ -322,22 +404,32 @@ func unproven(n NameActual, right func(providers.Answer) bool) string {
 }
 
 // mixedTime is how long some visitors reach S3 and some CloudFront after the
-// switch, or after the way back: that one begins with the TTL as it is.
-func mixedTime(b config.Bucket, a Actual) time.Duration {
-	var longest time.Duration
-	for _, n := range a.Names {
-		ttl, has := n.ttl()
-		switch {
-		case n.Serves == servesNobody:
-		case !has:
-			longest = max(longest, aliasTTL)
-		case n.Serves == servesOurs || a.Crumbs.keeps(ttl):
-			longest = max(longest, ttl)
-		default:
-			longest = max(longest, min(ttl, lowTarget(b, n)))
+// switch, or after the way back: that one begins with the TTL as it is. The why
+// is for what is not low_ttl; a proxy sends everybody the new way at once.
+func mixedTime(b config.Bucket, a Actual) (longest time.Duration, why string) {
+	longer := func(d time.Duration, w string) {
+		if d > longest {
+			longest, why = d, w
 		}
 	}
-	return longest
+	for _, n := range a.Names {
+		ttl, has := n.ttl()
+		low := lowTarget(b, n)
+		switch {
+		case n.Serves == servesNobody || n.proxied():
+		case !has:
+			longer(aliasTTL, "the answers of an alias record live that long")
+		case n.Serves == servesOurs:
+			longer(ttl, "")
+		case a.Crumbs.keeps(ttl):
+			longer(ttl, n.Features.Provider+" keeps that TTL")
+		case ttl >= low && low > b.DNS.LowTTL:
+			longer(low, n.Features.Provider+" keeps no shorter TTL")
+		default:
+			longer(min(ttl, low), "")
+		}
+	}
+	return longest, why
 }
 
 // aliasTTL is the TTL that Route 53 gives to the answers of alias records to S3
@@ -368,11 +460,13 @@ func checkTTLRestore(b config.Bucket, a Actual) Verdict {
 	v := todo("nothing to restore: the end is written down")
 	for _, n := range a.Names {
 		final, ok := finalTTL(b, a)
+		final = max(final, n.Features.MinTTL)
 		if n.Serves != servesOurs {
 			n.Set.Records = wantedRecords(b, a, n)
 		}
 		if ttl, has := n.ttl(); ok && has && ttl != final {
 			v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(withTTL(n.Set.Records, final))})
+			v.ByHand = append(v.ByHand, n.byHand(withTTL(n.Set.Records, final))...)
 		}
 	}
 	switch {
@@ -388,14 +482,16 @@ func checkTTLRestore(b config.Bucket, a Actual) Verdict {
 }
 
 func restoreTTL(ctx context.Context, s scene) error {
+	var rs []replacement
 	for _, n := range s.a.Names {
 		final, ok := finalTTL(s.b, s.a)
-		if ttl, has := n.ttl(); !ok || !has || ttl == final {
-			continue
+		final = max(final, n.Features.MinTTL)
+		if ttl, has := n.ttl(); ok && has && ttl != final {
+			rs = append(rs, replacement{n, withTTL(n.Set.Records, final)})
 		}
-		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, withTTL(n.Set.Records, final)); err != nil {
-			return fmt.Errorf("restore the TTL of %s: %w", n.CNAME.Name, err)
-		}
+	}
+	if err := s.replace(ctx, "restore the TTL of", rs); err != nil {
+		return err
 	}
 	return s.setTags(ctx, map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""})
 }

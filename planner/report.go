@@ -64,10 +64,16 @@ func (br *bucketRun) cause() error {
 		// Of several waits the one that ends last, of which the end is known, tells
 		// when to come back.
 		var xw, yw *waitError
-		if errors.As(x.err, &xw) && errors.As(y.err, &yw) {
-			return yw.until.Compare(xw.until)
+		if !errors.As(x.err, &xw) || !errors.As(y.err, &yw) {
+			return 0
 		}
-		return 0
+		if xw.byHand != yw.byHand { // what somebody has to do is what must be said
+			if xw.byHand {
+				return -1
+			}
+			return 1
+		}
+		return yw.until.Compare(xw.until)
 	}).err
 }
 

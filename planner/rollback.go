@@ -10,7 +10,7 @@ import (
 )
 
 // oldRecords are what a name had before the switch: the crumb of the moved
-// name; nothing for an added one.
+// name; nothing for an added one. A TTL is at least what the provider keeps.
 func oldRecords(b config.Bucket, a Actual, n NameActual) ([]providers.Record, error) {
 	if !b.Moved(n.CNAME) {
 		return nil, nil
@@ -21,7 +21,14 @@ func oldRecords(b config.Bucket, a Actual, n NameActual) ([]providers.Record, er
 			a.Dist.ID, crumbWas, n.CNAME.Name, a.Dist.Settings.OriginDomain)
 	}
 	ttl, _, _ := a.Crumbs.wasTTL()
-	return decodeRecords(was, ttl)
+	return decodeRecords(was, max(ttl, n.Features.MinTTL))
+}
+
+// restored says that the name has its old records; also with the old TTL where
+// the provider would not keep it again.
+func (n NameActual) restored(old []providers.Record, c crumbs) bool {
+	was, _, _ := c.wasTTL()
+	return providers.SameRecords(old, n.Set.Records) || providers.SameRecords(withTTL(old, was), n.Set.Records)
 }
 
 // checkRestore: every name has its old record, and the bucket is held.
@@ -38,13 +45,14 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 		if err != nil {
 			return failed(err.Error())
 		}
-		if providers.SameRecords(old, n.Set.Records) {
+		if n.restored(old, a.Crumbs) {
 			continue
 		}
 		if n.Serves != servesOurs && !providers.SameRecords(withTTL(old, 0), withTTL(n.Set.Records, 0)) {
 			return failed(fmt.Sprintf("%s is %q, which is neither the distribution's nor the old record %q; it is not touched", n.CNAME.Name, showRecords(n.Set.Records), showRecords(old)))
 		}
 		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(old)})
+		v.ByHand = append(v.ByHand, n.byHand(old)...)
 	}
 	if v.Changes == nil && a.Crumbs.held() {
 		return done("the names have their old records")
@@ -71,6 +79,7 @@ func restoreRecords(ctx context.Context, s scene) error {
 			return err
 		}
 	}
+	var rs []replacement
 	for _, n := range s.a.Names {
 		if n.Serves != servesOurs && s.a.Crumbs[crumbWas] == "" {
 			continue
@@ -79,14 +88,11 @@ func restoreRecords(ctx context.Context, s scene) error {
 		if err != nil {
 			return err
 		}
-		if providers.SameRecords(old, n.Set.Records) {
-			continue
-		}
-		if err := s.w.DNS[n.CNAME.DNSProvider].Replace(ctx, n.CNAME.Name, n.Set.Records, old); err != nil {
-			return fmt.Errorf("restore the record of %s: %w", n.CNAME.Name, err)
+		if !n.restored(old, s.a.Crumbs) {
+			rs = append(rs, replacement{n, old})
 		}
 	}
-	return nil
+	return s.replace(ctx, "restore the record of", rs)
 }
 
 // checkRestored: the world answers with the old records.
@@ -95,7 +101,8 @@ func checkRestored(b config.Bucket, a Actual) Verdict {
 		return done("edgeward has changed nothing")
 	}
 	v := waiting("until every authoritative server and most resolvers answer with the old record")
-	v.Expect = mixedTime(b, a)
+	v.Expect, _ = mixedTime(b, a)
+	var proofs []string
 	for _, n := range a.Names {
 		if n.Serves == servesOurs || !a.has(PartAuthoritative|PartResolvers) {
 			return v
@@ -104,8 +111,9 @@ func checkRestored(b config.Bucket, a Actual) Verdict {
 			v.Why = why
 			return v
 		}
+		proofs = append(proofs, n.proof("the old record"))
 	}
-	return done("every authoritative server and most resolvers answer with the old record")
+	return done(allProofs(a.Names, proofs))
 }
 
 // unrestored says who still answers with the distribution, "" when nobody does

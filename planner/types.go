@@ -103,9 +103,13 @@ type BucketPlan struct {
 	Findings    []Finding `json:"findings,omitempty"`
 	// Expect is how long all steps should take from now, at least; seconds.
 	Expect Seconds `json:"expect,omitempty"`
+	// Switch is how long it takes, at least, until the names can be switched:
+	// what is made and proven first, and the old TTL; seconds.
+	Switch Seconds `json:"switch,omitempty"`
 	// Mixed is how long some visitors reach S3 and some CloudFront after the
-	// switch; seconds.
-	Mixed Seconds `json:"mixed,omitempty"`
+	// switch; seconds. MixedWhy says why it is longer than low_ttl, or "".
+	Mixed    Seconds `json:"mixed,omitempty"`
+	MixedWhy string  `json:"mixed_why,omitempty"`
 }
 
 // Seconds is a duration that JSON shows as a whole number of seconds.
@@ -141,6 +145,9 @@ type Step struct {
 	Expect Seconds `json:"expect,omitempty"`
 	// Links are the paths that links.verify would fetch.
 	Links []string `json:"links,omitempty"`
+	// ByHand is what a person has to do for this step, rows in the form of a zone
+	// file: apply asks for it and waits. Empty: edgeward does it.
+	ByHand []string `json:"by_hand,omitempty"`
 }
 
 // ValueChange is one value before and after; "" is absent. After may hold

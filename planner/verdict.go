@@ -25,6 +25,8 @@ type Verdict struct {
 	Links []string
 	// Action is the sign of the step; "" lets the stage's own stand.
 	Action Action
+	// ByHand is what a person has to do: the act only asks for it.
+	ByHand []string
 }
 
 func done(why string) Verdict    { return Verdict{Status: Done, Why: why} }
@@ -121,6 +123,16 @@ func approve(steps []Step, k Kind, changes []ValueChange) error {
 		}
 	}
 	return nil
+}
+
+// byHand is what a person has to do so that want stands at the name; nothing
+// when its provider can be asked to.
+func (n NameActual) byHand(want []providers.Record) []string {
+	if !n.Features.ByHand {
+		return nil
+	}
+	row := providers.ByHand(n.CNAME.Name, n.Set.Records, want)
+	return []string{strings.ReplaceAll(row, ").", ")")} // no dot after "(known after …)"
 }
 
 // answersWith says whether an authoritative answer has the CNAME target.
