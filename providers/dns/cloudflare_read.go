@@ -1,0 +1,270 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+const (
+	// cloudflarePageSize is how many records one request lists. The API takes up
+	// to 5,000,000 and gives 100 without it [Cloudflare API, List DNS Records:
+	// per_page]; external-dns documents 5000 as the most that works.
+	cloudflarePageSize = 5000
+	// cloudflareRelists is how often a listing is begun anew whose pages do not
+	// fit together.
+	cloudflareRelists = 3
+)
+
+// cloudflareZone is one zone: what was read of it, and who writes.
+type cloudflareZone struct {
+	d        *cloudflareDNS
+	name, id string
+	// flattenAll: the zone flattens every CNAME, as far as the token may know.
+	flattenAll bool
+
+	// mu guards the fields below; it is never held while waiting.
+	mu sync.Mutex
+	// size is how many records the zone has, as far as known.
+	size int
+	// writes counts beginnings and ends of writes; written has the count of the
+	// last one by name. A read is later than a name's last write if it began at
+	// a count not below that.
+	writes  uint64
+	written map[string]uint64
+	// reads numbers the listings as they begin.
+	reads  uint64
+	last   *cloudflareListing
+	flight *cloudflareListing
+	// singles counts names read singly since singlesFrom.
+	singles     int
+	singlesFrom time.Time
+	// busy has the names that are being changed; writers is their number.
+	busy map[string]chan struct{}
+}
+
+// cloudflareListing is all records of a zone by name, complete when done is
+// closed and err is nil.
+type cloudflareListing struct {
+	number, writes uint64
+	ended          time.Time
+	done           chan struct{}
+	records        map[string][]cloudflareRecord
+	err            error
+}
+
+// read gives the records at name. They are from a listing that ended at most
+// some seconds ago and began after the last write to the name; with anew, from
+// a read that begins after the call.
+func (z *cloudflareZone) read(ctx context.Context, name string, anew bool) ([]cloudflareRecord, error) {
+	var after uint64
+	if anew {
+		z.mu.Lock()
+		after = z.reads
+		z.mu.Unlock()
+		// Those who come within a moment share one listing.
+		if err := z.d.clock.Sleep(ctx, gather); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		now := z.d.clock.Now()
+		z.mu.Lock()
+		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < fresh) {
+			z.mu.Unlock()
+			return l.records[name], nil
+		}
+		if l := z.flight; l != nil {
+			z.mu.Unlock()
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-l.done:
+			}
+			if l.err != nil && l.number > after {
+				return nil, l.err
+			}
+			continue
+		}
+		if z.cheaperSingly(now) {
+			writes := z.writes
+			z.mu.Unlock()
+			records, err := z.readName(ctx, name)
+			if err != nil || z.unwritten(name, writes) {
+				return records, err
+			}
+			continue
+		}
+		l := z.begin()
+		z.mu.Unlock()
+		if err := z.sweep(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// cheaperSingly says, with z.mu held, whether to read one name rather than the
+// whole zone: until as many names were read singly as the zone has pages, so
+// that it never costs more than twice the better of the two.
+func (z *cloudflareZone) cheaperSingly(now time.Time) bool {
+	pages := (z.size + cloudflarePageSize - 1) / cloudflarePageSize
+	if pages <= 1 {
+		return false
+	}
+	if now.Sub(z.singlesFrom) > fresh {
+		z.singles, z.singlesFrom = 0, now
+	}
+	z.singles++
+	return z.singles <= pages
+}
+
+func (z *cloudflareZone) unwritten(name string, since uint64) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.written[name] <= since
+}
+
+// begin makes the next listing, with z.mu held.
+func (z *cloudflareZone) begin() *cloudflareListing {
+	z.reads++
+	z.flight = &cloudflareListing{number: z.reads, writes: z.writes, done: make(chan struct{})}
+	return z.flight
+}
+
+// sweep lists the zone. Pages are counted from the beginning, so that a record
+// created or removed meanwhile moves the others; then it begins anew.
+func (z *cloudflareZone) sweep(ctx context.Context, l *cloudflareListing) error {
+	var all []cloudflareRecord
+	err := errMoved
+	for range cloudflareRelists {
+		if all, err = z.list(ctx); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("list records of zone %s: %w", z.name, z.d.explain(z.name, false, err))
+	}
+	l.ended = z.d.clock.Now()
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.flight = nil
+	if err == nil {
+		l.records = map[string][]cloudflareRecord{}
+		for _, r := range all {
+			n := clean(r.Name)
+			l.records[n] = append(l.records[n], r)
+		}
+		z.size, z.last = len(all), l
+	} else if ctx.Err() == nil {
+		l.err = err
+	}
+	close(l.done)
+	return err
+}
+
+// errMoved says that the pages of a listing do not fit together.
+var errMoved = errors.New("records were created or removed while the zone was listed; try again")
+
+// list asks for all records.
+func (z *cloudflareZone) list(ctx context.Context) ([]cloudflareRecord, error) {
+	var all []cloudflareRecord
+	for page := 1; ; page++ {
+		q := url.Values{"per_page": {strconv.Itoa(cloudflarePageSize)}, "page": {strconv.Itoa(page)}}
+		records, info, err := z.page(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, records...)
+		if info.TotalCount > len(all) && len(records) > 0 {
+			continue
+		}
+		ids := map[string]bool{}
+		for _, r := range all {
+			ids[r.ID] = true
+		}
+		if len(ids) != len(all) || len(all) != info.TotalCount {
+			return nil, errMoved
+		}
+		return all, nil
+	}
+}
+
+// readName asks for the records of one name, of all types.
+func (z *cloudflareZone) readName(ctx context.Context, name string) ([]cloudflareRecord, error) {
+	records, info, err := z.page(ctx, url.Values{"name": {name}, "per_page": {strconv.Itoa(cloudflarePageSize)}})
+	if err != nil {
+		return nil, fmt.Errorf("read records of %s: %w", name, z.d.explain(z.name, false, err))
+	}
+	if len(records) != info.TotalCount {
+		return nil, fmt.Errorf("read records of %s: the answer has %d of %d records", name, len(records), info.TotalCount)
+	}
+	return slices.DeleteFunc(records, func(r cloudflareRecord) bool { return clean(r.Name) != name }), nil
+}
+
+func (z *cloudflareZone) page(ctx context.Context, q url.Values) ([]cloudflareRecord, *cloudflarePage, error) {
+	var records []cloudflareRecord
+	info, err := z.d.call(ctx, http.MethodGet, z.path(), q, nil, &records)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info == nil {
+		return nil, nil, errors.New("the answer does not say how many records there are (result_info is missing)")
+	}
+	return records, info, nil
+}
+
+func (z *cloudflareZone) path() string { return "/zones/" + url.PathEscape(z.id) + "/dns_records" }
+
+// recordSet turns the API's records at one name into the port's.
+func (z *cloudflareZone) recordSet(name string, raw []cloudflareRecord) providers.RecordSet {
+	out := providers.RecordSet{Name: name, Zone: z.name}
+	for _, r := range raw {
+		if !cloudflareAddress(r) {
+			out.Other = append(out.Other, r.Type)
+			continue
+		}
+		out.Records = append(out.Records, r.record())
+		switch {
+		case r.Meta.ReadOnly:
+			out.Routing = fmt.Sprintf("%s %s is read-only: another Cloudflare product made it and keeps it", r.Type, name)
+		case r.Locked:
+			out.Routing = fmt.Sprintf("%s %s is locked at Cloudflare", r.Type, name)
+		case r.Type == "CNAME" && !r.Proxied && r.Settings.Flatten && name != z.name:
+			out.Routing = fmt.Sprintf("CNAME %s is flattened, so that no look-up can show its target; turn its setting \"Flatten\" off", name)
+		}
+	}
+	if z.flattenAll && name != z.name && out.Routing == "" && !slices.ContainsFunc(out.Records, func(r providers.Record) bool { return r.Proxied }) {
+		out.Routing = "zone " + z.name + " flattens every CNAME, so that no look-up can show a target; " +
+			"turn \"CNAME flattening for all CNAME records\" off in its DNS settings"
+	}
+	slices.Sort(out.Other)
+	out.Other = slices.Compact(out.Other)
+	providers.SortRecords(out.Records)
+	return out
+}
+
+func cloudflareAddress(r cloudflareRecord) bool {
+	return r.Type == "CNAME" || r.Type == "A" || r.Type == "AAAA"
+}
+
+// record is r as the port has it. TTL 1 is "automatic" [Cloudflare API, DNS
+// record: ttl].
+func (r cloudflareRecord) record() providers.Record {
+	out := providers.Record{Type: r.Type, Value: r.Content, Proxied: r.Proxied}
+	switch {
+	case r.Proxied:
+	case r.TTL <= 1:
+		out.TTL = cloudflareAuto
+	default:
+		out.TTL = time.Duration(r.TTL) * time.Second
+	}
+	return cleanRecord(out)
+}
