@@ -74,7 +74,7 @@ type Options struct {
 
 // Types is the table, sorted by name.
 func Types() []Type {
-	return []Type{manualType(), {
+	return []Type{manualType(), rfc2136Type(), {
 		Name: "route53",
 		Settings: []Setting{
 			{Name: "aws", Account: true, Doc: "the aws block of the account that holds the zones; default: the SDK's chain"},

@@ -1,0 +1,197 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+// transferMost is the number of records after which a transfer is broken off:
+// such a zone is asked name by name.
+const transferMost = 100_000
+
+// transfers are the listings of a server's zones, by AXFR. One answers for all
+// names for some seconds, but for a name only if it began after the last write
+// there.
+type zoneTransfers struct {
+	server *updateServer
+	clock  providers.Clock
+
+	// mu guards the fields below; it is never held while waiting.
+	mu      sync.Mutex
+	count   int
+	last    map[string]*zoneTransfer // by zone
+	refused map[string]bool          // by zone
+	written map[string]int           // by name: the count after the last write
+}
+
+// transfer is one listing: under way until done is closed.
+type zoneTransfer struct {
+	number int
+	began  time.Time
+	done   chan struct{}
+	names  map[string]rrsAt
+	err    error
+}
+
+// errNoTransfer: the zone is to be asked name by name.
+var errNoTransfer = errors.New("the zone is not transferred")
+
+func newTransfers(server *updateServer, clock providers.Clock) *zoneTransfers {
+	return &zoneTransfers{server: server, clock: clock, last: map[string]*zoneTransfer{}, refused: map[string]bool{}, written: map[string]int{}}
+}
+
+// wrote makes earlier listings useless for a name.
+func (t *zoneTransfers) wrote(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count++
+	t.written[name] = t.count
+}
+
+// find is what a listing has at name; known is false where there is none to
+// be had.
+func (t *zoneTransfers) find(ctx context.Context, zone, name string) (at rrsAt, known bool, err error) {
+	for {
+		listing, mine := t.listing(zone, name)
+		switch {
+		case listing == nil:
+			return at, false, nil
+		case mine:
+			listing.names, listing.err = t.read(ctx, zone)
+			t.settle(zone, listing, ctx.Err() != nil)
+		default:
+			select {
+			case <-ctx.Done():
+				return at, false, ctx.Err()
+			case <-listing.done:
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return at, false, ctx.Err()
+		case listing.err == nil:
+			at, err = listing.at(zone, name)
+			return at, err == nil, err
+		case !mine && (errors.Is(listing.err, context.Canceled) || errors.Is(listing.err, context.DeadlineExceeded)):
+			// Another caller's end is no answer for this one.
+		default:
+			return at, false, nil
+		}
+	}
+}
+
+// listing is the one to use, nil where the zone is asked name by name; mine
+// says that the caller has to read it.
+func (t *zoneTransfers) listing(zone, name string) (l *zoneTransfer, mine bool) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused[zone] {
+		return nil, false
+	}
+	if l := t.last[zone]; l != nil && now.Sub(l.began) < fresh && l.number > t.written[name] {
+		return l, false
+	}
+	t.count++
+	l = &zoneTransfer{number: t.count, began: now, done: make(chan struct{})}
+	t.last[zone] = l
+	return l, true
+}
+
+// settle ends a listing. One that failed is not used again, and where the server
+// refused it, none is tried again.
+func (t *zoneTransfers) settle(zone string, l *zoneTransfer, ended bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l.err != nil && t.last[zone] == l {
+		delete(t.last, zone)
+	}
+	if errors.Is(l.err, errNoTransfer) && !ended {
+		t.refused[zone] = true
+	}
+	close(l.done)
+}
+
+// read transfers a zone.
+func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt, error) {
+	names := map[string]rrsAt{}
+	err := t.server.with(ctx, func(s *dnsSession) error {
+		q := new(dns.Msg)
+		q.SetAxfr(zone + ".")
+		mac, err := s.send(q)
+		if err != nil {
+			return err
+		}
+		for n, soas := 0, 0; soas < 2; {
+			raw, m, err := s.receive(q.Id)
+			if err != nil {
+				return err
+			}
+			if m.Rcode != dns.RcodeSuccess {
+				return fmt.Errorf("%w: %s", errNoTransfer, rcodeName(m.Rcode))
+			}
+			if err := t.server.verify(raw, m, mac, n > 0); err != nil {
+				return err
+			}
+			if sign := m.IsTsig(); sign != nil {
+				mac = sign.MAC
+			}
+			if n += len(m.Answer); n > transferMost || len(m.Answer) == 0 {
+				return fmt.Errorf("%w: it has more than %d records, or none", errNoTransfer, transferMost)
+			}
+			for _, rr := range m.Answer {
+				if soas += take(names, zone, rr); soas == 2 {
+					break
+				}
+			}
+			if soas == 0 {
+				return fmt.Errorf("%w: it does not begin with the SOA", errNoTransfer)
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
+// take takes in one record of a listing and counts the zone's SOA, which stands
+// at its beginning and end.
+func take(names map[string]rrsAt, zone string, rr dns.RR) (soa int) {
+	name := clean(rr.Header().Name)
+	if !holds(zone, name) || rr.Header().Class != dns.ClassINET {
+		return 0
+	}
+	at := names[name]
+	at.add(rr)
+	names[name] = at
+	if rr.Header().Rrtype == dns.TypeSOA && name == zone {
+		return 1
+	}
+	return 0
+}
+
+// at is what the listing has at a name.
+func (l *zoneTransfer) at(zone, name string) (rrsAt, error) {
+	for at := name; at != zone; _, at, _ = strings.Cut(at, ".") {
+		other := l.names[at].other
+		switch {
+		case slices.Contains(other, "NS"):
+			return rrsAt{}, childZone(zone, at)
+		case slices.Contains(other, "DNAME") && at != name:
+			return rrsAt{routing: belowDNAME(name)}, nil
+		}
+	}
+	if name != zone && slices.Contains(l.names[zone].other, "DNAME") {
+		return rrsAt{routing: belowDNAME(name)}, nil
+	}
+	s := l.names[name]
+	return rrsAt{rrs: s.rrs, other: slices.Clone(s.other)}, nil
+}
