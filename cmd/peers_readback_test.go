@@ -76,26 +76,82 @@ func (w *world) readBack(t *testing.T) {
 	for _, d := range list.DistributionList.Items {
 		byName[strings.Join(d.Aliases.Items, " ")] = d.row
 	}
+	certificates, policies := w.readCertificates(t), w.readPolicies(t)
 	records := w.records(t)
 	for _, s := range w.sites {
 		d := byName[s.bucket]
 		if d.Id == "" || len(byName) != len(w.sites) {
 			t.Fatalf("the AWS command line lists %+v", byName)
 		}
-		w.readConfig(t, s, d)
+		c := w.readConfig(t, s, d)
+		if name := certificates[c.ViewerCertificate.ACMCertificateArn]; name != s.bucket {
+			t.Errorf("%s has certificate %s, which is issued for %q", s.bucket, c.ViewerCertificate.ACMCertificateArn, name)
+		}
+		want := "TTL 0 0 31536000 query all headers none []"
+		if s.cors {
+			want = "TTL 0 0 31536000 query all headers whitelist [Access-Control-Request-Headers Access-Control-Request-Method Origin]"
+		}
+		if got := policies[c.DefaultCacheBehavior.CachePolicyId]; got != want {
+			t.Errorf("%s has a cache policy with %s, want %s", s.bucket, got, want)
+		}
 		w.readTags(t, s, d)
 		target := strings.ToLower(d.DomainName) + "."
-		want := []string{"CNAME 3 " + target}
+		should := []string{"CNAME 3 " + target}
 		if s.apex {
-			want = []string{"A alias Z2FDTNDATAQYW2 " + target, "AAAA alias Z2FDTNDATAQYW2 " + target}
+			should = []string{"A alias Z2FDTNDATAQYW2 " + target, "AAAA alias Z2FDTNDATAQYW2 " + target}
 		}
-		if diff := cmp.Diff(want, records[s.bucket]); diff != "" {
+		if diff := cmp.Diff(should, records[s.bucket]); diff != "" {
 			t.Errorf("records of %s: -want +got\n%s", s.bucket, diff)
 		}
 	}
 }
 
-func (w *world) readConfig(t *testing.T, s site, d row) {
+// readCertificates has the name of each issued certificate by its ARN.
+func (w *world) readCertificates(t *testing.T) map[string]string {
+	t.Helper()
+	names := map[string]string{}
+	for _, c := range awsJSON[struct {
+		CertificateSummaryList []struct{ CertificateArn, DomainName, Status string }
+	}](t, w, true, "acm", "list-certificates").CertificateSummaryList {
+		if c.Status == "ISSUED" {
+			names[c.CertificateArn] = c.DomainName
+		}
+	}
+	return names
+}
+
+// readPolicies has what each cache policy says by its ID.
+func (w *world) readPolicies(t *testing.T) map[string]string {
+	t.Helper()
+	policies := map[string]string{}
+	for _, p := range awsJSON[struct {
+		CachePolicyList struct {
+			Items []struct {
+				CachePolicy struct {
+					Id                string
+					CachePolicyConfig struct {
+						MinTTL, DefaultTTL, MaxTTL               int
+						ParametersInCacheKeyAndForwardedToOrigin struct {
+							HeadersConfig struct {
+								HeaderBehavior string
+								Headers        struct{ Items []string }
+							}
+							QueryStringsConfig struct{ QueryStringBehavior string }
+						}
+					}
+				}
+			}
+		}
+	}](t, w, false, "cloudfront", "list-cache-policies", "--type", "custom").CachePolicyList.Items {
+		c := p.CachePolicy.CachePolicyConfig
+		key := c.ParametersInCacheKeyAndForwardedToOrigin
+		policies[p.CachePolicy.Id] = fmt.Sprintf("TTL %d %d %d query %s headers %s %v", c.MinTTL, c.DefaultTTL, c.MaxTTL,
+			key.QueryStringsConfig.QueryStringBehavior, key.HeadersConfig.HeaderBehavior, key.HeadersConfig.Headers.Items)
+	}
+	return policies
+}
+
+func (w *world) readConfig(t *testing.T, s site, d row) distributionConfig {
 	t.Helper()
 	type answer struct{ DistributionConfig distributionConfig }
 	got := awsJSON[answer](t, w, false, "cloudfront", "get-distribution-config", "--id", d.Id).DistributionConfig
@@ -107,13 +163,14 @@ func (w *world) readConfig(t *testing.T, s site, d row) {
 	if ok, _ := regexp.MatchString(`^arn:aws:acm:us-east-1:123456789012:certificate/.+$`, got.ViewerCertificate.ACMCertificateArn); !ok {
 		t.Errorf("%s: certificate %q", s.bucket, got.ViewerCertificate.ACMCertificateArn)
 	}
-	if got.DefaultCacheBehavior.CachePolicyId == "" {
-		t.Errorf("%s: no cache policy", s.bucket)
-	}
+	// CloudFront's own default is 10 seconds; S3 keeps no error.
 	for _, e := range got.CustomErrorResponses.Items {
-		if e.ErrorCachingMinTTL > 10 {
+		if e.ErrorCachingMinTTL > 0 {
 			t.Errorf("%s: error %d is kept for %d s", s.bucket, e.ErrorCode, e.ErrorCachingMinTTL)
 		}
+	}
+	if len(got.CustomErrorResponses.Items) == 0 {
+		t.Errorf("%s: errors are kept for CloudFront's default time", s.bucket)
 	}
 	var want distributionConfig
 	text := fmt.Sprintf(`{
@@ -146,6 +203,7 @@ func (w *world) readConfig(t *testing.T, s site, d row) {
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Errorf("what moto understood of %s: -want +got\n%s", s.bucket, diff)
 	}
+	return got
 }
 
 // readTags checks the crumbs, by which any machine can go on or back.

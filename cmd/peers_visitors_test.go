@@ -27,14 +27,14 @@ type page struct {
 // answer leads, all the time.
 type visitors struct {
 	// connect leads HOST:PORT to the fronts.
-	connect map[string]string
-	// failure counts what was not served rightly; it is looked at in the end.
-	mu        sync.Mutex
-	s3, edge  int
-	failures  []string
-	change    chan struct{} // closed at the next request
-	cancel    context.CancelFunc
+	connect   map[string]string
 	everybody sync.WaitGroup
+
+	mu       sync.Mutex
+	s3, edge int
+	// failures is what was not served rightly.
+	failures []string
+	change   chan struct{} // closed at the next request
 }
 
 // Each visitor's pace, and how many requests are the most it makes.
@@ -43,24 +43,27 @@ const (
 	visitsMost = 5000
 )
 
-// startVisitors sends one visitor to each name, through each resolver, until
-// stop, or the test's end.
+// startVisitors sends one visitor to each name, through each resolver, until the
+// test's end. It fails for each visitor who was not served.
 func startVisitors(t *testing.T, connect map[string]string, resolvers []string, names map[string][]page) *visitors {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &visitors{connect: connect, change: make(chan struct{}), cancel: cancel}
+	v := &visitors{connect: connect, change: make(chan struct{})}
 	for name, pages := range names {
 		for _, r := range resolvers {
 			v.everybody.Go(func() { v.visit(ctx, name, pages, r) })
 		}
 	}
-	t.Cleanup(v.stop)
+	t.Cleanup(func() { cancel(); v.everybody.Wait(); v.report(t) })
 	return v
 }
 
-func (v *visitors) stop() {
-	v.cancel()
-	v.everybody.Wait()
+func (v *visitors) report(t *testing.T) {
+	t.Helper()
+	t.Logf("visitors: %d requests, %d failed, S3 %d, edge %d", v.s3+v.edge+len(v.failures), len(v.failures), v.s3, v.edge)
+	for _, f := range v.failures[:min(len(v.failures), 10)] {
+		t.Errorf("a visitor failed: %s", f)
+	}
 }
 
 func (v *visitors) visit(ctx context.Context, name string, pages []page, resolver string) {

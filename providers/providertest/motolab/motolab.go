@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -59,7 +60,8 @@ func Start(t testing.TB) *Lab {
 	}
 	lab := &Lab{MotoURL: moto, counts: map[string]int{}}
 	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorLog: log.New(io.Discard, "", 0), // callers go away at times
 	}
 	lab.front = newFront(moto, proxy)
 	server := httptest.NewServer(http.HandlerFunc(lab.serve))
