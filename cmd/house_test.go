@@ -34,7 +34,7 @@ func mayImport() map[string][]string {
 		"planner":           {"config", "providers", sync},
 		"providers":         {},
 		"providers/aws":     {"providers", aws, rate, sync},
-		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", rate, sync},
+		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", "golang.org/x/oauth2", rate, sync},
 		"providers/probe":   {"providers", "github.com/miekg/dns", sync},
 		"providers/sandbox": {"providers"},
 		// Only tests import it.

@@ -89,7 +89,8 @@ func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limit 
 	return types[i].New(o)
 }
 
-// dnsTypes is the table of DNS providers as config reads it.
+// dnsTypes is the table of DNS providers as config reads it, with those that
+// are refused.
 func dnsTypes(table []dns.Type) []config.DNSType {
 	var types []config.DNSType
 	for _, t := range table {
@@ -98,6 +99,9 @@ func dnsTypes(table []dns.Type) []config.DNSType {
 			row.Settings = append(row.Settings, config.Setting(s))
 		}
 		types = append(types, row)
+	}
+	for _, r := range dns.Refused() {
+		types = append(types, config.DNSType{Type: r.Name, Refused: r.Sentence()})
 	}
 	return types
 }

@@ -5,6 +5,7 @@ package dns
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,10 @@ import (
 type Type struct {
 	// Name is the label in the configuration, such as "route53".
 	Name string
+	// Title is how people call the provider; "" is Name.
+	Title string
+	// Notes are whole sentences for the documentation, or "".
+	Notes string
 	// Settings are the attributes of its own, beside zones and nameservers.
 	Settings []Setting
 	// Features are what every provider of this type can do.
@@ -74,15 +79,37 @@ type Options struct {
 
 // Types is the table, sorted by name.
 func Types() []Type {
-	return []Type{manualType(), rfc2136Type(), {
-		Name: "route53",
+	types := []Type{
+		azureType(),
+		cloudflareType(),
+		desecType(),
+		digitaloceanType(),
+		dnsimpleType(),
+		godaddyType(),
+		googleclouddnsType(),
+		inwxType(),
+		ionosType(),
+		luadnsType(),
+		manualType(),
+		porkbunType(),
+		powerdnsType(),
+		rfc2136Type(),
+		route53Type(),
+	}
+	slices.SortFunc(types, func(a, b Type) int { return strings.Compare(a.Name, b.Name) })
+	return types
+}
+
+func route53Type() Type {
+	return Type{
+		Name: "route53", Title: "Amazon Route 53",
 		Settings: []Setting{
 			{Name: "aws", Account: true, Doc: "the aws block of the account that holds the zones; default: the SDK's chain"},
 			{Name: "zone_ids", List: true, Doc: "hosted zone ids, needed where an account has two public zones of one name"},
 		},
 		Features: route53Features(),
 		New:      newRoute53,
-	}}
+	}
 }
 
 // clean is a DNS name as the ports have it: lower case, no trailing dot.
