@@ -109,6 +109,8 @@ func checkCertificateRequest(b config.Bucket, a Actual) Verdict {
 		return done("certificate " + a.Chosen.ARN + " is requested")
 	case b.CertificateARN != "":
 		return failed("certificate " + b.CertificateARN + " does not exist")
+	case forbidden(b, a) != "":
+		return failed(forbidden(b, a))
 	}
 	names := wantedAliases(b, a)
 	v := todo("ACM in us-east-1 has no usable certificate for "+strings.Join(names, ", "),

@@ -326,10 +326,10 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if v.Status != Todo {
 		return v, false, nil
 	}
-	if err := approve(br.plan.Steps, st.kind, v.Changes); err != nil {
+	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
 		return v, false, err
 	}
-	if p.asked == nil || !slices.Equal(p.asked, v.Changes) {
+	if !p.wasAsked(v.Changes) {
 		br.emit(st.kind, EventStarted, v)
 	}
 	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry,
@@ -347,6 +347,11 @@ type pause struct {
 	asked []ValueChange
 }
 
+// wasAsked says that a person was asked for all of changes already.
+func (p *pause) wasAsked(changes []ValueChange) bool {
+	return len(changes) > 0 && !slices.ContainsFunc(changes, func(c ValueChange) bool { return !slices.Contains(p.asked, c) })
+}
+
 // wait sleeps until the next look, or ends the step when the run may not wait
 // that long.
 func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) error {
@@ -361,7 +366,11 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 	case br.r.x.NoWait, !now.Before(br.r.deadline), v.Until.After(br.r.deadline):
 		return over
 	}
-	p.last = min(max(2*p.last, time.Second), st.every)
+	every := st.every
+	if v.ByHand != nil {
+		every = everyHand
+	}
+	p.last = min(max(2*p.last, time.Second), every)
 	d := p.last
 	if left := v.Until.Sub(now); left > 0 {
 		d = min(left, longestSleep)

@@ -18,12 +18,15 @@ func findings(b config.Bucket, a Actual) []Finding {
 	fs = append(fs, rivalFindings(a)...)
 	for _, n := range a.Names {
 		fs = append(fs, nameFindings(b, a, n)...)
+		fs = append(fs, delegationFindings(b, a, n)...)
 	}
 	fs = append(fs, checkCrumbs(b, a)...)
 	if !a.switched() {
 		fs = append(fs, bucketFindings(b, a)...)
 		fs = append(fs, originFindings(b, a)...)
 		fs = append(fs, certificateFindings(b, a)...)
+		fs = append(fs, caaFindings(b, a)...)
+		fs = append(fs, byHandFindings(a)...)
 		fs = append(fs, visitorFindings(b)...)
 	}
 	if d := a.Dist; d != nil && !d.Settings.Enabled {
@@ -57,23 +60,26 @@ func nameFindings(b config.Bucket, a Actual, n NameActual) []Finding {
 	name, bad := n.CNAME.Name, func(code, summary, detail string) []Finding {
 		return []Finding{{Error, code, summary, detail}}
 	}
-	live := showRecords(n.Set.Records)
+	live, apex := showRecords(n.Set.Records), n.CNAME.Name == n.Set.Zone
 	switch {
 	case n.Set.Routing != "":
 		return bad("record-routing", "the record of "+name+" cannot be changed as a whole",
 			n.Set.Routing+"; replace the set by one simple record, then run edgeward again")
 	case n.Features.Unsafe != "" && n.Serves != servesOurs:
 		return bad("provider-unsafe", n.Features.Provider+" cannot switch "+name+" safely", n.Features.Unsafe)
+	case n.Serves == servesElsewhere && n.Features.ByHand && n.cname() == "":
+		return bad("record-elsewhere", name+" answers with addresses, and they do not say whose",
+			fmt.Sprintf("its servers answer %q. If the zone's provider flattens a CNAME, its target cannot be seen from outside: switch the flattening off for this name, or use a dns_provider of the provider's own type, which reads the record itself. An address that was written down by hand is no S3 record, and edgeward changes only names that S3 serves today", live))
 	case n.Serves == servesElsewhere:
 		return bad("record-elsewhere", name+" points somewhere else",
 			fmt.Sprintf("it is %q, which is neither an S3 endpoint nor the bucket's distribution; edgeward changes only names that S3 serves today", live))
 	case !b.Moved(n.CNAME) && n.Serves == servesS3:
 		return bad("added-name-has-record", name+" has a record, but no bucket of that name is meant",
 			fmt.Sprintf("it is %q, and S3 takes the bucket from the name: a visitor asks for bucket %s today, not %s. Give that name a bucket block of its own, or remove the record and edgeward creates one at the switch", live, name, b.Name))
-	case n.Serves == servesNobody && n.CNAME.Name == n.Set.Zone && !n.Features.Alias, n.CNAME.Name == n.Set.Zone && !n.Features.Alias && !n.alias():
+	case apex && !n.Features.Alias && !n.Features.Flatten && (n.Serves == servesNobody || !n.alias()):
 		return bad("apex-without-alias", name+" is the top of its zone, and "+n.Features.Provider+" has no alias records there",
-			"DNS allows no CNAME beside the zone's SOA and NS records; move the zone to a provider with alias records, such as Route 53")
-	case n.Serves == servesNobody && len(n.Set.Other) > 0 && !useAlias(n):
+			"DNS allows no CNAME beside the zone's SOA and NS records; move the zone to a provider with alias records, such as Route 53, or one that flattens a CNAME there")
+	case n.Serves == servesNobody && len(n.Set.Other) > 0 && !useAlias(n) && !(apex && n.Features.Flatten):
 		return bad("other-records", name+" has other records, beside which no CNAME may stand",
 			"there are "+strings.Join(n.Set.Other, ", ")+" records at the name; remove them first")
 	case n.Serves == servesNobody && b.Moved(n.CNAME):
@@ -89,6 +95,9 @@ func ttlFindings(b config.Bucket, a Actual, n NameActual) []Finding {
 	switch {
 	case n.Serves == servesOurs || n.Serves == servesNobody:
 		return nil
+	case n.proxied():
+		return []Finding{{Note, "proxied", n.CNAME.Name + " is answered by the proxy of " + n.Features.Provider,
+			"it stays proxied. Its TTL does not matter, so nothing is lowered; the proxy fetches from CloudFront as soon as the record is changed"}}
 	case !has && n.alias():
 		return []Finding{{Note, "alias-ttl", n.CNAME.Name + " is an alias record and has no TTL of its own",
 			"its answers live for about " + shortDuration(aliasTTL) + ", so nothing is lowered"}}
@@ -98,10 +107,27 @@ func ttlFindings(b config.Bucket, a Actual, n NameActual) []Finding {
 	case ttl >= 6*time.Hour && ttl > low:
 		return []Finding{{Note, "ttl-long", n.CNAME.Name + " has a TTL of " + shortDuration(ttl),
 			"the switch waits that long after the TTL was lowered, so that no resolver holds the old record for longer than " + shortDuration(low) + " afterwards. apply may be ended meanwhile and run again later"}}
+	case n.Features.MinTTL > b.DNS.LowTTL && ttl > b.DNS.LowTTL:
+		return []Finding{{Note, "ttl-floor", n.Features.Provider + " keeps no TTL below " + shortDuration(n.Features.MinTTL),
+			"after the switch some visitors reach S3 and some CloudFront for " + shortDuration(min(ttl, low)) + ", not only for " + shortDuration(b.DNS.LowTTL)}}
 	case ttl == 0:
 		return []Finding{{Note, "ttl-zero", n.CNAME.Name + " has a TTL of 0", "resolvers keep nothing, so nothing is lowered; the record keeps its TTL of 0"}}
 	}
 	return nil
+}
+
+// byHandFindings say once for each provider that a person changes its records.
+func byHandFindings(a Actual) []Finding {
+	var fs []Finding
+	seen := map[string]bool{}
+	for _, n := range a.Names {
+		if p := n.CNAME.DNSProvider; n.Features.ByHand && !seen[p] {
+			seen[p] = true
+			fs = append(fs, Finding{Note, "by-hand", "a person changes the records of " + p,
+				"apply prints each row to set and waits until every authoritative server has it; it may be ended meanwhile and run again hours or weeks later. Set no row before apply asks for it"})
+		}
+	}
+	return fs
 }
 
 // bucketFindings judge S3's settings.

@@ -82,6 +82,36 @@ func TestFindings(t *testing.T) {
 			code: "record-does-not-fit", sev: Error, says: "edgeward:was"},
 		"a provider that is unsafe": {change: func(l *lab) { l.options.DNS[0].Features.Unsafe = "it deletes the record before it creates the new one" },
 			code: "provider-unsafe", sev: Error, says: "deletes the record"},
+		"CAA records name others": {change: func(l *lab) {
+			l.options.DNS[0].Records = append(l.options.DNS[0].Records, sandbox.NamedRecord{Name: "example.com", Other: "CAA", Value: `0 issue "letsencrypt.org"`})
+		}, code: "caa-forbids", sev: Error, says: `Add to zone example.com the record example.com. IN CAA 0 issue "amazon.com"`},
+		"nobody answers for CAA": {meddle: func(_ *lab, w *sandbox.World) {
+			for i := range 4 {
+				w.SetResolver(i, sandbox.Resolving{RCode: "SERVFAIL"})
+			}
+		}, code: "caa-unknown", sev: Warning, says: "asked for CAA of assets.example.com, resolver 1 (198.51.100.1) answers SERVFAIL"},
+		"the zone is delegated to another provider": {change: func(l *lab) {
+			other := sandbox.Provider{Address: "dns_provider.other.old", Zones: []string{"example.com"}, Features: providers.Features{Provider: "other"},
+				Records: []sandbox.NamedRecord{cname(name, "old.example.net", time.Hour)}}
+			l.options.DNS = append([]sandbox.Provider{other}, l.options.DNS...)
+		}, code: "zone-not-delegated", sev: Error, says: "dns_provider.route53.main has CNAME assets.example.com.s3.eu-west-1.amazonaws.com TTL 3600s, but ns1.example.com"},
+		"the provider has no record, the world answers": {change: func(l *lab) {
+			other := sandbox.Provider{Address: "dns_provider.other.old", Zones: []string{"example.com"}, Features: providers.Features{Provider: "other"},
+				Records: []sandbox.NamedRecord{cname(name, "old.example.net", time.Hour)}}
+			l.options.DNS[0].Records = l.options.DNS[0].Records[1:]
+			l.options.DNS = append([]sandbox.Provider{other}, l.options.DNS...)
+		}, code: "answers-differ", sev: Warning, says: "wildcard"},
+		"the provider keeps no low TTL": {change: func(l *lab) { l.options.DNS[0].Features.MinTTL = 10 * time.Minute },
+			code: "ttl-floor", sev: Note, says: "for 10m, not only for 60s"},
+		"the proxy answers": {change: func(l *lab) {
+			l.options.DNS[0].Records[0].Record.Proxied, l.options.DNS[0].Records[0].Record.TTL = true, 0
+		}, code: "proxied", sev: Note, says: "stays proxied"},
+		"a person changes the records": {change: func(l *lab) { l.options.DNS[0].Features = providers.Features{Provider: "manual", ByHand: true} },
+			code: "by-hand", sev: Note, says: "Set no row before apply asks for it"},
+		"addresses, seen from outside": {change: func(l *lab) {
+			l.options.DNS[0].Features = providers.Features{Provider: "manual", ByHand: true}
+			l.options.DNS[0].Records[0].Record = providers.Record{Type: "A", Value: "192.0.2.1", TTL: time.Minute}
+		}, code: "record-elsewhere", sev: Error, says: "switch the flattening off"},
 		"http is to be redirected": {change: func(l *lab) { l.config.Buckets[0].Distribution.ViewerProtocol = str("redirect-to-https") },
 			code: "visitors-redirected", sev: Warning, says: "after a rollback S3 has no https"},
 		"http is to be refused": {change: func(l *lab) { l.config.Buckets[0].Distribution.ViewerProtocol = str("https-only") },
@@ -106,6 +136,7 @@ func TestFindings(t *testing.T) {
 				s := l.start(t)
 				if tc.meddle != nil {
 					tc.meddle(l, s.w)
+					pause1(t, 2*time.Minute) // the name servers know
 				}
 				p := s.plan(t.Context(), Migrate)
 				b := p.Buckets[0]

@@ -69,7 +69,9 @@ type Actual struct {
 	Certs       []providers.Certificate
 	Chosen      *providers.Certificate
 	Validations []validationActual
-	Policies    []providers.CachePolicy
+	// CAA is read where a certificate has to be requested, an entry a name.
+	CAA      []caaActual
+	Policies []providers.CachePolicy
 	// Findings are what the looks themselves found.
 	Findings []Finding
 	// Retry: the hold of this bucket is lifted.
@@ -408,6 +410,9 @@ func (o *observer) certificates(ctx context.Context) error {
 	}
 	o.a.Certs = certs
 	o.a.Chosen = chooseCertificate(o.b, names, certs, o.a.Now)
+	if o.a.Chosen == nil {
+		return o.caa(ctx, names)
+	}
 	return nil
 }
 

@@ -144,6 +144,25 @@ func TestRule2AChangeByHandAfterTheApprovalIsRefused(t *testing.T) {
 	}
 }
 
+// TestRule2AForeignRecordIsNotTakenForOurs: the plan does not know the
+// distribution's domain yet, and somebody's record with the low TTL is not it.
+func TestRule2AForeignRecordIsNotTakenForOurs(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		p := s.plan(t.Context(), Migrate)
+		done := make(chan Report)
+		go func() { done <- s.run(t.Context(), p, nil) }()
+		pause1(t, 40*time.Minute) // it waits for the old TTL
+		theirs := []providers.Record{{Type: "CNAME", Value: "example.net", TTL: time.Minute}}
+		s.w.SetRecords(route53, assets, theirs)
+		if r := one(t, <-done); r.Outcome != OutcomeStale || !strings.Contains(r.Why, "example.net") {
+			t.Errorf("%+v", r)
+		}
+		if got := s.w.Records(assets); !providers.SameRecords(got, theirs) {
+			t.Errorf("the record is %v, a person had made it %v", got, theirs)
+		}
+	})
+}
+
 func TestRule2OurOwnProgressIsNeverStale(t *testing.T) {
 	for _, until := range []Kind{CertificateRequest, DistributionCreate, TTLLower, DNSSwitch, DNSPropagated} {
 		inWorld(t, assets, nil, func(t *testing.T, s *session) {

@@ -26,6 +26,8 @@ type stage struct {
 const (
 	everyAPI = 20 * time.Second
 	everyDNS = 5 * time.Second
+	// A person takes hours: what they set may wait half a minute to be seen.
+	everyHand = 30 * time.Second
 )
 
 // table is the stages of a goal, in order.

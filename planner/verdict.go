@@ -101,8 +101,17 @@ func (e *StaleError) Hint() string {
 
 // approve compares live changes with the approved steps of the same bucket: a
 // live value is approved if it equals the plan's before, or an after of an
-// approved step at the same path, which is our own progress.
-func approve(steps []Step, k Kind, changes []ValueChange) error {
+// approved step at the same path, which is our own progress. What the plan could
+// not know of the distribution is that of d, and nothing else: a record of
+// somebody's is not ours because it has our TTL.
+func approve(steps []Step, k Kind, changes []ValueChange, d *providers.Distribution) error {
+	const unknown = "(known after " + string(DistributionCreate) + ")"
+	settle := func(s string) string {
+		if d == nil {
+			return s
+		}
+		return strings.ReplaceAll(s, unknown, d.Domain)
+	}
 	for _, c := range changes {
 		var at *ValueChange
 		ours := false
@@ -115,10 +124,11 @@ func approve(steps []Step, k Kind, changes []ValueChange) error {
 				if steps[i].Kind == k {
 					at = s
 				}
-				ours = ours || fits(s.After, c.Before)
+				after := settle(s.After)
+				ours = ours || !strings.Contains(after, unknown) && fits(after, c.Before)
 			}
 		}
-		if at == nil || !fits(at.After, c.After) || c.Before != at.Before && !ours {
+		if at == nil || !fits(settle(at.After), c.After) || c.Before != at.Before && !ours {
 			return &StaleError{Kind: k, Change: c, Approved: at}
 		}
 	}
