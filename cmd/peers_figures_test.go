@@ -27,13 +27,11 @@ import (
 	"github.com/edgeward/edgeward/providers/providertest/motolab"
 )
 
-// The aims for a plan of 200 finished buckets through 80 ms of latency. Of the
-// time, a busy machine may take twice as much.
+// A plan of 200 finished buckets has to stay under so many requests. Times and
+// memory are only reported: they are this machine's.
 const (
 	figureLatency = 80 * time.Millisecond
 	aimRequests   = 15
-	aimWall       = 2 * time.Second
-	aimMemory     = 64 << 20
 )
 
 // figures are what one run of edgeward took.
@@ -68,8 +66,8 @@ func TestFigures(t *testing.T) {
 			f := many.measure(t, says, done)
 			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%.1f MiB\t%d\t%s\n", what, n, f.wall.Round(time.Millisecond), f.cpu.Round(time.Millisecond),
 				float64(f.memory)/(1<<20), f.total(), operations(f.requests))
-			if done && (f.total() >= aimRequests || f.wall > 2*aimWall || f.memory >= aimMemory) {
-				t.Errorf("a plan of %d finished buckets: %d requests, %s, %d bytes; aims %d, %s, %d", n, f.total(), f.wall, f.memory, aimRequests, aimWall, aimMemory)
+			if done && f.total() >= aimRequests {
+				t.Errorf("a plan of %d finished buckets: %d requests, the aim is under %d", n, f.total(), aimRequests)
 			}
 		}
 	}
