@@ -180,15 +180,17 @@ func (d *rfc2136DNS) Look(ctx context.Context, name string) (providers.RecordSet
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s: %w", name, err)
 	}
-	at, known, err := d.transfers.find(ctx, zone, name)
-	if err == nil && !known {
-		err = d.again(ctx, func() error {
-			return d.server.with(ctx, func(s *dnsSession) (err error) {
-				at, err = s.ask(zone, name)
-				return err
-			})
+	var at rrsAt
+	err = d.again(ctx, func() error {
+		known := false
+		if at, known, err = d.transfers.find(ctx, zone, name); known || err != nil {
+			return err
+		}
+		return d.server.with(ctx, func(s *dnsSession) (err error) {
+			at, err = s.ask(zone, name)
+			return err
 		})
-	}
+	})
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, zone, err)
 	}

@@ -114,7 +114,7 @@ func (s *dnsSession) others(zone, name string, at *rrsAt) error {
 	if err != nil && !errors.As(err, &asked) {
 		return err
 	}
-	if err == nil && !minimal(m, name, len(at.rrs)) {
+	if err == nil && !minimalANY(m, name, len(at.rrs)) {
 		for _, rr := range rrsOf(m.Answer, name, dns.TypeANY) {
 			if t := rr.Header().Rrtype; t != dns.TypeCNAME && t != dns.TypeA && t != dns.TypeAAAA {
 				at.add(rr)
@@ -134,9 +134,9 @@ func (s *dnsSession) others(zone, name string, at *rrsAt) error {
 	return nil
 }
 
-// minimal says whether an answer to ANY leaves records out: the HINFO of RFC
+// minimalANY says whether an answer to ANY leaves records out: the HINFO of RFC
 // 8482, or fewer addresses than are known.
-func minimal(m *dns.Msg, name string, addresses int) bool {
+func minimalANY(m *dns.Msg, name string, addresses int) bool {
 	for _, rr := range rrsOf(m.Answer, name, dns.TypeHINFO) {
 		if h, ok := rr.(*dns.HINFO); ok && strings.EqualFold(h.Cpu, "RFC8482") {
 			return true

@@ -83,6 +83,8 @@ func (t *zoneTransfers) find(ctx context.Context, zone, name string) (at rrsAt, 
 			return at, err == nil, err
 		case !mine && (errors.Is(listing.err, context.Canceled) || errors.Is(listing.err, context.DeadlineExceeded)):
 			// Another caller's end is no answer for this one.
+		case noConnection(listing.err), errors.Is(listing.err, providers.ErrCredentials):
+			return at, false, listing.err // the names' questions would meet the same
 		default:
 			return at, false, nil
 		}
@@ -121,6 +123,12 @@ func (t *zoneTransfers) settle(zone string, l *zoneTransfer, ended bool) {
 	close(l.done)
 }
 
+// noConnection says whether there was no connection.
+func noConnection(err error) bool {
+	var l *lostError
+	return errors.As(err, &l) && l.unsent
+}
+
 // read transfers a zone.
 func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt, error) {
 	names := map[string]rrsAt{}
@@ -139,6 +147,9 @@ func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt
 			if m.Rcode != dns.RcodeSuccess {
 				return fmt.Errorf("%w: %s", errNoTransfer, rcodeName(m.Rcode))
 			}
+			if n > 0 && t.server.key != nil && m.IsTsig() == nil {
+				return fmt.Errorf("%w: only some of its messages are signed", errNoTransfer)
+			}
 			if err := t.server.verify(raw, m, mac, n > 0); err != nil {
 				return err
 			}
@@ -149,7 +160,7 @@ func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt
 				return fmt.Errorf("%w: it has more than %d records, or none", errNoTransfer, transferMost)
 			}
 			for _, rr := range m.Answer {
-				if soas += take(names, zone, rr); soas == 2 {
+				if soas += takeRR(names, zone, rr); soas == 2 {
 					break
 				}
 			}
@@ -162,9 +173,9 @@ func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt
 	return names, err
 }
 
-// take takes in one record of a listing and counts the zone's SOA, which stands
+// takeRR takes in one record of a listing and counts the zone's SOA, which stands
 // at its beginning and end.
-func take(names map[string]rrsAt, zone string, rr dns.RR) (soa int) {
+func takeRR(names map[string]rrsAt, zone string, rr dns.RR) (soa int) {
 	name := clean(rr.Header().Name)
 	if !holds(zone, name) || rr.Header().Class != dns.ClassINET {
 		return 0

@@ -25,7 +25,11 @@ const (
 )
 
 // lostError says that a message was perhaps sent, and no usable answer came.
-type lostError struct{ err error }
+type lostError struct {
+	err error
+	// unsent: there was not even a connection.
+	unsent bool
+}
 
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
@@ -67,7 +71,7 @@ func (u *updateServer) with(ctx context.Context, f func(*dnsSession) error) erro
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &lostError{fmt.Errorf("reach server %s over TCP: %w", u.address, err)}
+		return &lostError{fmt.Errorf("reach server %s over TCP: %w", u.address, err), true}
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
@@ -109,11 +113,11 @@ func (s *dnsSession) send(m *dns.Msg) (mac string, err error) {
 		return "", fmt.Errorf("write message to server %s: it has %d bytes, more than %d: %w", s.server.address, len(wire), dns.MaxMsgSize, providers.ErrInvalid)
 	}
 	if err := s.conn.SetDeadline(s.server.clock.Now().Add(answerTime)); err != nil {
-		return "", &lostError{err}
+		return "", &lostError{err: err}
 	}
 	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...)
 	if _, err := s.conn.Write(framed); err != nil {
-		return "", &lostError{fmt.Errorf("send message to server %s: %w", s.server.address, err)}
+		return "", &lostError{err: fmt.Errorf("send message to server %s: %w", s.server.address, err)}
 	}
 	return mac, nil
 }
@@ -121,7 +125,7 @@ func (s *dnsSession) send(m *dns.Msg) (mac string, err error) {
 // receive reads one message of the answer to the message id.
 func (s *dnsSession) receive(id uint16) ([]byte, *dns.Msg, error) {
 	gone := func(err error) error {
-		return &lostError{fmt.Errorf("read answer of server %s: %w", s.server.address, err)}
+		return &lostError{err: fmt.Errorf("read answer of server %s: %w", s.server.address, err)}
 	}
 	var length [2]byte
 	if _, err := io.ReadFull(s.conn, length[:]); err != nil {
@@ -173,6 +177,9 @@ func (u *updateServer) verify(raw []byte, m *dns.Msg, mac string, timersOnly boo
 		return u.skew(t.OtherData)
 	case dns.RcodeBadTrunc:
 		return fmt.Errorf("server %s wants a longer signature than %s makes: %w", u.address, u.key, providers.ErrCredentials)
+	}
+	if m.Rcode == dns.RcodeNotAuth {
+		return nil // miekg/dns verifies no signature of a NOTAUTH; it is a refusal anyway
 	}
 	err := dns.TsigVerify(raw, u.key.secret, mac, timersOnly)
 	switch {

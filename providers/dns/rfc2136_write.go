@@ -13,8 +13,8 @@ import (
 	"github.com/edgeward/edgeward/providers"
 )
 
-// update is the change of one name.
-type update struct {
+// rrUpdate is the change of one name.
+type rrUpdate struct {
 	zone, name string
 	have, want []providers.Record
 	// ensure: want is created where nothing stands; the very record with another
@@ -38,7 +38,7 @@ func (d *rfc2136DNS) Replace(ctx context.Context, name string, have, want []prov
 	if err != nil {
 		return fmt.Errorf("replace records of %s: %w", name, err)
 	}
-	if err := d.change(ctx, &update{zone: zone, name: name, have: have, want: want}); err != nil {
+	if err := d.change(ctx, &rrUpdate{zone: zone, name: name, have: have, want: want}); err != nil {
 		return fmt.Errorf("replace records of %s in zone %s: %w", name, zone, err)
 	}
 	return nil
@@ -55,7 +55,7 @@ func (d *rfc2136DNS) Ensure(ctx context.Context, r providers.Record, name string
 	if err != nil {
 		return fmt.Errorf("create record %s at %s: %w", r, name, err)
 	}
-	if err := d.change(ctx, &update{zone: zone, name: name, want: []providers.Record{r}, ensure: true}); err != nil {
+	if err := d.change(ctx, &rrUpdate{zone: zone, name: name, want: []providers.Record{r}, ensure: true}); err != nil {
 		return fmt.Errorf("create record %s at %s in zone %s: %w", r, name, zone, err)
 	}
 	return nil
@@ -63,7 +63,7 @@ func (d *rfc2136DNS) Ensure(ctx context.Context, r providers.Record, name string
 
 // change makes a update, anew where an answer was lost: the prerequisites keep a
 // message that arrives twice from doing anything the second time.
-func (d *rfc2136DNS) change(ctx context.Context, c *update) error {
+func (d *rfc2136DNS) change(ctx context.Context, c *rrUpdate) error {
 	if err := c.writable(); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (d *rfc2136DNS) change(ctx context.Context, c *update) error {
 }
 
 // writable says whether a DNS server can hold what is wanted. ErrInvalid.
-func (c *update) writable() error {
+func (c *rrUpdate) writable() error {
 	byType := map[string]providers.Record{}
 	for _, r := range c.want {
 		if _, err := rrOf(c.name, r); err != nil {
@@ -97,7 +97,7 @@ func (c *update) writable() error {
 }
 
 // update reads, compares, writes and reads back on one connection.
-func (d *rfc2136DNS) update(ctx context.Context, s *dnsSession, c *update) error {
+func (d *rfc2136DNS) update(ctx context.Context, s *dnsSession, c *rrUpdate) error {
 	at, err := s.ask(c.zone, c.name)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (d *rfc2136DNS) update(ctx context.Context, s *dnsSession, c *update) error
 }
 
 // compare says that a change is done or must not be made.
-func (c *update) compare(at rrsAt) (done bool, err error) {
+func (c *rrUpdate) compare(at rrsAt) (done bool, err error) {
 	set := at.set(c.zone, c.name)
 	if c.ensure {
 		return ensured(set, c.want[0])
@@ -145,10 +145,10 @@ func (c *update) compare(at rrsAt) (done bool, err error) {
 	return false, nil
 }
 
-func (c *update) cname() bool { return len(c.want) == 1 && c.want[0].Type == "CNAME" }
+func (c *rrUpdate) cname() bool { return len(c.want) == 1 && c.want[0].Type == "CNAME" }
 
 // message is the UPDATE for what stands.
-func (c *update) message(at rrsAt) (*dns.Msg, error) {
+func (c *rrUpdate) message(at rrsAt) (*dns.Msg, error) {
 	m := new(dns.Msg)
 	m.SetUpdate(c.zone + ".")
 	owner := func(typ uint16) []dns.RR {
@@ -188,7 +188,7 @@ func (c *update) message(at rrsAt) (*dns.Msg, error) {
 
 // refused is the verdict where a prerequisite did not hold: what stands now says
 // why.
-func (c *update) refused(s *dnsSession, refusal error) error {
+func (c *rrUpdate) refused(s *dnsSession, refusal error) error {
 	at, err := s.ask(c.zone, c.name)
 	if err != nil {
 		return refusal
@@ -198,7 +198,7 @@ func (c *update) refused(s *dnsSession, refusal error) error {
 	case done && c.ensure:
 		return nil
 	case err != nil:
-		return fmt.Errorf("%w (%w)", err, refusal)
+		return fmt.Errorf("%w (%v)", err, refusal)
 	}
 	return fmt.Errorf("%s was changed at the same moment: %w", c.name, refusal)
 }
@@ -206,7 +206,7 @@ func (c *update) refused(s *dnsSession, refusal error) error {
 // settle waits until the server answers with what it has taken. Something else
 // than the old and the new is somebody's later change, which is no fault of this
 // one.
-func (d *rfc2136DNS) settle(ctx context.Context, s *dnsSession, c *update) error {
+func (d *rfc2136DNS) settle(ctx context.Context, s *dnsSession, c *rrUpdate) error {
 	limit := d.clock.Now().Add(rfc2136Settle)
 	for delay := 100 * time.Millisecond; ; delay *= 2 {
 		at, err := s.ask(c.zone, c.name)
