@@ -57,12 +57,9 @@ func realWorld(c *config.Config) (providers.World, error) {
 		return w, err
 	}
 	w.Resolver = resolver
-	limits := map[string]*rate.Limiter{} // Route 53 counts requests by account
+	limits := map[string]*rate.Limiter{}
 	for _, p := range c.DNSProviders {
-		if limits[p.Account] == nil {
-			limits[p.Account] = dns.NewRoute53Limit()
-		}
-		provider, err := newDNS(p, clients[p.Account], w, limits[p.Account])
+		provider, err := newDNS(p, clients[p.Account], w, shared(limits, p))
 		if err != nil {
 			return w, fmt.Errorf("make %s: %w", p.Address, err)
 		}
@@ -74,6 +71,23 @@ func realWorld(c *config.Config) (providers.World, error) {
 	}
 	w.Web = web
 	return w, nil
+}
+
+// shared is the limiter of all providers whose API counts requests together,
+// nil where each has its own: Route 53 counts by account, Cloudflare by user.
+func shared(limits map[string]*rate.Limiter, p config.DNSProvider) *rate.Limiter {
+	made, key := dns.NewRoute53Limit, "route53 "+p.Account
+	switch p.Type {
+	case "route53":
+	case "cloudflare":
+		made, key = dns.NewCloudflareLimit, "cloudflare"
+	default:
+		return nil
+	}
+	if limits[key] == nil {
+		limits[key] = made()
+	}
+	return limits[key]
 }
 
 func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limit *rate.Limiter) (providers.DNS, error) {

@@ -81,7 +81,7 @@ type Options struct {
 func Types() []Type {
 	types := []Type{
 		azureType(),
-		cloudflareType(),
+		titled("Cloudflare", cloudflareType()),
 		desecType(),
 		digitaloceanType(),
 		dnsimpleType(),
@@ -90,14 +90,22 @@ func Types() []Type {
 		inwxType(),
 		ionosType(),
 		luadnsType(),
-		manualType(),
+		titled("a person", manualType()),
 		porkbunType(),
 		powerdnsType(),
-		rfc2136Type(),
+		titled("a name server with dynamic updates", rfc2136Type()),
 		route53Type(),
 	}
 	slices.SortFunc(types, func(a, b Type) int { return strings.Compare(a.Name, b.Name) })
 	return types
+}
+
+// titled names a type that does not say its title itself.
+func titled(title string, t Type) Type {
+	if t.Title == "" {
+		t.Title = title
+	}
+	return t
 }
 
 func route53Type() Type {
