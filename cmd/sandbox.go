@@ -71,7 +71,8 @@ func sandboxOptions(c *config.Config) sandbox.Options {
 	at := map[string]int{}
 	for i, p := range c.DNSProviders {
 		at[p.Address] = i
-		o.DNS = append(o.DNS, sandbox.Provider{Address: p.Address, Zones: p.Zones, Features: features[p.Type]})
+		o.DNS = append(o.DNS, sandbox.Provider{Address: p.Address, Zones: p.Zones, Features: features[p.Type],
+			Person: sandbox.Span{Min: time.Hour, Max: 4 * time.Hour}})
 	}
 	made := map[string]bool{}
 	for _, b := range c.Buckets {
@@ -83,7 +84,7 @@ func sandboxOptions(c *config.Config) sandbox.Options {
 				continue
 			}
 			p := &o.DNS[at[name.DNSProvider]]
-			p.Records = append(p.Records, sandbox.NamedRecord{Name: name.Name, Record: todaysRecord(b, apex, website)})
+			p.Records = append(p.Records, sandbox.NamedRecord{Name: name.Name, Record: todaysRecord(b, apex && !p.Features.Flatten, website)})
 		}
 		if !made[b.Name] {
 			made[b.Name] = true

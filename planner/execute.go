@@ -384,8 +384,11 @@ const longestSleep = 5 * time.Minute
 
 func (br *bucketRun) emit(k Kind, s EventStatus, v Verdict) {
 	e := Event{Address: br.b.Address, Kind: k, Status: s, Why: v.Why}
-	if s == EventStarted {
+	switch s {
+	case EventStarted:
 		e.Changes = v.Changes
+	case EventWaiting:
+		e.ByHand = v.ByHand
 	}
 	if !v.Until.IsZero() {
 		e.Until = &v.Until

@@ -201,6 +201,8 @@ type Event struct {
 	Changes []ValueChange `json:"changes,omitempty"`
 	// Until is when a wait should be over, if that is known.
 	Until *time.Time `json:"until,omitempty"`
+	// ByHand is what a person has to do for the wait to end.
+	ByHand []string `json:"by_hand,omitempty"`
 }
 
 // Outcome is how a run ended for one bucket.

@@ -162,6 +162,9 @@ func (s Style) step(b *strings.Builder, step planner.Step) {
 	for _, c := range step.Changes {
 		s.change(b, step, c)
 	}
+	for _, row := range step.ByHand {
+		s.hang(b, strings.Repeat(" ", changeIndent)+pad("by hand", pathWidth), changeIndent+pathWidth, row)
+	}
 	if links := step.Links; len(links) > 0 {
 		more := ""
 		if len(links) > linksShown {
@@ -237,8 +240,15 @@ func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
 		if g == planner.Rollback {
 			from, to = to, from
 		}
+		if bp.Switch > 0 && g == planner.Migrate {
+			text += fmt.Sprintf(" The switch can be after %s.", Duration(bp.Switch.Duration()))
+		}
 		if bp.Mixed > 0 {
-			text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s.", Duration(bp.Mixed.Duration()), from, to)
+			text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s", Duration(bp.Mixed.Duration()), from, to)
+			if bp.MixedWhy != "" {
+				text += ": " + bp.MixedWhy
+			}
+			text += "."
 		}
 		s.hang(&b, "  ", 2, text)
 	}

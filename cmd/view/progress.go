@@ -80,7 +80,7 @@ func (p *Progress) count(e planner.Event) {
 }
 
 func (p *Progress) speaks(e planner.Event) bool {
-	if e.Status != planner.EventWaiting {
+	if e.Status != planner.EventWaiting || e.ByHand != nil {
 		return true
 	}
 	key := e.Address + " " + string(e.Kind)

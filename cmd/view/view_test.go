@@ -264,3 +264,27 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
+
+// What a person has to do is said each time it changes, however soon, and a
+// plan shows the rows.
+func TestByHandIsSaid(t *testing.T) {
+	start := time.Date(2026, 1, 2, 12, 3, 4, 0, time.UTC)
+	pr := NewProgress(samplePlan(), Style{})
+	for i, row := range []string{`add "x. 60 IN CNAME y."`, `remove "x. 60 IN CNAME y."`} {
+		got := pr.Event(planner.Event{Time: start.Add(time.Duration(i) * time.Second), Address: "bucket.assets", Kind: planner.DNSSwitch,
+			Status: planner.EventWaiting, Why: "to be done by hand: " + row, ByHand: []string{row}})
+		if !strings.Contains(got, row) {
+			t.Errorf("%q does not say %s", got, row)
+		}
+	}
+	p := planner.Plan{Goal: planner.Migrate, Buckets: []planner.BucketPlan{{Address: "bucket.a", Bucket: "a", CNAMEs: []string{"a"}, Standing: planner.StandNew,
+		Expect: 120, Switch: 60, Mixed: 600, MixedWhy: "desec keeps no shorter TTL",
+		Steps: []planner.Step{{Kind: planner.DNSSwitch, Action: planner.Change, Why: "by hand", ByHand: []string{`add "x. 60 IN CNAME y."`}}}}}}
+	got := Plan(p, Style{})
+	for _, want := range []string{"        by hand             add \"x. 60 IN CNAME y.\"\n",
+		"Takes about 2m. The switch can be after 1m. For 10m after the switch some", "CloudFront: desec keeps no shorter TTL.\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

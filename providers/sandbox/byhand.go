@@ -36,10 +36,21 @@ func (z *zone) still(name string, now time.Time, want []providers.Record) string
 			v = n.seen(i, now)
 		}
 		if want == nil || !providers.SameRecords(v.records, want) {
-			parts = append(parts, fmt.Sprintf("%s answers %v", s, v.records))
+			parts = append(parts, s+" answers "+inWords(v.records))
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+func inWords(rs []providers.Record) string {
+	var parts []string
+	for _, r := range rs {
+		parts = append(parts, r.String())
+	}
+	if parts == nil {
+		return "that there is no such record"
+	}
+	return strings.Join(parts, " + ")
 }
 
 // byHand is Replace and Ensure of such a provider: nil once want stands at every
