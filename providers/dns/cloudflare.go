@@ -41,7 +41,10 @@ func cloudflareFeatures() providers.Features {
 // cloudflareType is the row of the table.
 func cloudflareType() Type {
 	return Type{
-		Name: "cloudflare",
+		Name: "cloudflare", Title: "Cloudflare",
+		Notes: "Whether a record is proxied is kept as it is. A CNAME at the top of a zone is flattened: visitors see the " +
+			"addresses of its target. Several addresses cannot become one CNAME, for the name could be empty meanwhile. " +
+			"Zones of the Enterprise plan keep a TTL of 30s.",
 		Settings: []Setting{
 			{Name: "api_token", Required: true, Sensitive: true, Env: []string{"CLOUDFLARE_API_TOKEN", "CF_API_TOKEN"},
 				Doc: "an API token with the permissions Zone:Read and DNS:Edit for the zones"},

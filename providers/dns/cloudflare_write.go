@@ -103,7 +103,8 @@ func (z *cloudflareZone) replace(ctx context.Context, name string, have, want []
 	z.mark(name)
 	err = z.write(paid, name, steps)
 	z.mark(name)
-	return z.confirm(ctx, name, have, final, err)
+	_, err = z.confirm(ctx, name, have, final, err)
+	return err
 }
 
 // cloudflareFits says whether what stands is what the caller said, and may be changed.
@@ -377,42 +378,47 @@ func fabricated(result any) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-// confirm reads back what a write did; sent is its error. A write whose answer
-// was lost, or that was sent twice, may have been carried out.
-func (z *cloudflareZone) confirm(ctx context.Context, name string, have, final []providers.Record, sent error) error {
+// confirm reads back what a write did, and gives what stands; sent is the
+// write's error. A write whose answer was lost, or that was sent twice, may have
+// been carried out.
+func (z *cloudflareZone) confirm(ctx context.Context, name string, have, final []providers.Record, sent error) ([]cloudflareRecord, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	for _, class := range []error{providers.ErrDenied, providers.ErrCredentials, providers.ErrThrottled, providers.ErrInvalid, providers.ErrQuota} {
 		if errors.Is(sent, class) {
-			return sent
+			return nil, sent
 		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	wait := time.Second
 	for look := 1; ; look++ {
 		raw, err := z.readBack(ctx, name)
 		if err != nil {
 			if sent != nil {
-				err = sent
+				return nil, fmt.Errorf("%w; what stands now could not be read: %w", sent, err)
 			}
-			return fmt.Errorf("the change was sent, but what stands now could not be read back: %w", err)
+			return nil, fmt.Errorf("the change was sent, but what stands now could not be read: %w", err)
 		}
 		stands := z.recordSet(name, raw).Records
+		asBefore, last := providers.SameRecords(stands, have), look == cloudflareLooks
 		switch {
-		case sameButTTL(stands, final):
-			return nil
-		case sent != nil && providers.SameRecords(stands, have):
-			return sent
+		case providers.SameRecords(stands, final):
+			return raw, nil
+		case sent != nil && asBefore:
+			return raw, sent
 		case sent != nil:
-			return fmt.Errorf("%s stands at %s now: %w", describe(providers.RecordSet{Records: stands}), name, sent)
-		case !providers.SameRecords(stands, have):
-			return fmt.Errorf("%s stands at %s after the change to %s, so somebody else changed it meanwhile: %w",
+			return raw, fmt.Errorf("%s stands at %s now: %w", describe(providers.RecordSet{Records: stands}), name, sent)
+		case sameButTTL(stands, final) && (last || !asBefore):
+			// The TTL was kept or rounded; the next look shows it.
+			return raw, nil
+		case !asBefore:
+			return raw, fmt.Errorf("%s stands at %s after the change to %s, so somebody else changed it meanwhile: %w",
 				describe(providers.RecordSet{Records: stands}), name, describe(providers.RecordSet{Records: final}), providers.ErrConflict)
-		case look == cloudflareLooks:
-			return fmt.Errorf("the change of %s was taken, but Cloudflare still shows %s", name, describe(providers.RecordSet{Records: stands}))
+		case last:
+			return raw, fmt.Errorf("the change of %s was taken, but Cloudflare still shows %s", name, describe(providers.RecordSet{Records: stands}))
 		}
 		if err := z.d.clock.Sleep(ctx, wait); err != nil {
-			return err
+			return raw, err
 		}
 		wait *= 2
 	}
@@ -430,8 +436,7 @@ func (z *cloudflareZone) readBack(ctx context.Context, name string) ([]cloudflar
 	return z.read(ctx, name, true)
 }
 
-// sameButTTL compares records but for their TTLs: a provider may round one,
-// which the next look shows.
+// sameButTTL compares records but for their TTLs.
 func sameButTTL(a, b []providers.Record) bool {
 	without := func(rs []providers.Record) []providers.Record {
 		rs = slices.Clone(rs)
@@ -475,18 +480,13 @@ func (z *cloudflareZone) ensure(ctx context.Context, name string, r providers.Re
 	z.mark(name)
 	sent := z.write(ctx, name, []cloudflareStep{step})
 	z.mark(name)
-	if err := z.confirm(ctx, name, nil, []providers.Record{r}, sent); err != nil && !errors.Is(err, providers.ErrConflict) {
-		return err
+	raw, err = z.confirm(ctx, name, nil, []providers.Record{r}, sent)
+	// What stands decides: a conflict may be the same record, made by somebody
+	// else, and the record created may have been given a proxy.
+	if done, hidden := z.visible(name, r, raw); done || hidden != nil {
+		return hidden
 	}
-	// What stands decides; a conflict may be the same record of somebody else.
-	raw, err = z.readBack(ctx, name)
-	if err != nil {
-		return err
-	}
-	if done, err := z.visible(name, r, raw); done || err != nil {
-		return err
-	}
-	return sent
+	return err
 }
 
 // visible says whether r stands in raw, whatever its TTL, as everybody sees it;

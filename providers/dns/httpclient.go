@@ -122,6 +122,9 @@ func (t *turns) take() bool {
 // the context it gives are sent without a wait: a comparison and the write that
 // relies on it stand close together.
 func (c *httpClient) together(ctx context.Context, n int) (context.Context, error) {
+	if n > c.o.Limit.Burst() {
+		return ctx, nil
+	}
 	if err := c.turn(ctx, n); err != nil {
 		return ctx, err
 	}
