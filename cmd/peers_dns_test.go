@@ -42,7 +42,7 @@ func amazonAddress(name string) string {
 
 // aliasSeconds is the TTL of what alias records answer. Route 53's is a minute;
 // here it is short so that the test is.
-const aliasSeconds = 2
+const aliasSeconds = 1
 
 // authority answers, with AA, from the zones that stand in moto.
 type authority struct {
