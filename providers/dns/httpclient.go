@@ -24,6 +24,11 @@ const (
 	// httpAttempts is how often a request is sent whose API says that it came too
 	// early (429) or is ill for the moment (5xx).
 	httpAttempts = 12
+	// httpFaults is how often a request is sent that gets no answer at all: who is
+	// not connected wants to know it soon.
+	httpFaults = 4
+	// httpSlow is how long one attempt may take.
+	httpSlow = 90 * time.Second
 	// httpPatience is how long one request waits between its attempts, all in
 	// all. Cloudflare blocks for 5 minutes who was too fast [Cloudflare, API rate
 	// limits]; more than two such blocks are for a person to look at.
@@ -183,7 +188,11 @@ func (c *httpClient) Do(req *http.Request) (*http.Response, error) {
 			return c.hand(answer, text)
 		}
 		wait := c.pause(answer, attempt)
-		if !mayRepeat(req.Method, answer, err) || attempt >= httpAttempts || waited+wait > httpPatience {
+		most := httpAttempts
+		if answer == nil {
+			most = httpFaults
+		}
+		if !mayRepeat(req.Method, answer, err) || attempt >= most || waited+wait > httpPatience {
 			return nil, failed.after(attempt, waited, wait)
 		}
 		waited += wait
@@ -220,19 +229,36 @@ func sentBody(req *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+// errSlow says that an attempt took too long.
+var errSlow = fmt.Errorf("no whole answer came in %s", httpSlow)
+
 // once sends one attempt and reads the whole answer.
-func (c *httpClient) once(req *http.Request, body []byte) (*http.Response, []byte, error) {
-	r := req.Clone(req.Context())
+func (c *httpClient) once(req *http.Request, body []byte) (answer *http.Response, text []byte, err error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	var alarm sync.WaitGroup
+	alarm.Go(func() {
+		if c.o.Clock.Sleep(ctx, httpSlow) == nil {
+			cancel(errSlow)
+		}
+	})
+	defer func() {
+		if err != nil && errors.Is(context.Cause(ctx), errSlow) {
+			err = errSlow
+		}
+		cancel(nil)
+		alarm.Wait()
+	}()
+	r := req.Clone(ctx)
 	r.Body, r.GetBody = nil, nil
 	if body != nil {
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	answer, err := c.o.Next.RoundTrip(r)
+	answer, err = c.o.Next.RoundTrip(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, httpAnswer+1))
+	text, err = io.ReadAll(io.LimitReader(answer.Body, httpAnswer+1))
 	if err == nil && len(text) > httpAnswer {
 		err = fmt.Errorf("the answer is longer than %d MiB", httpAnswer>>20)
 	}

@@ -96,6 +96,7 @@ func TestHTTPClientRepeats(t *testing.T) {
 		"connection refused, POST":  {"POST", func(int, *http.Request) (*http.Response, error) { return nil, refusedConnection() }, 1, 2, 500 * time.Millisecond, ""},
 		"connection lost, POST":     {"POST", func(int, *http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }, 1, 1, 0, "does not answer"},
 		"connection lost, PATCH":    {"PATCH", func(int, *http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }, 1, 2, 500 * time.Millisecond, ""},
+		"not connected":             {"GET", func(int, *http.Request) (*http.Response, error) { return nil, refusedConnection() }, 99, 4, 3500 * time.Millisecond, "connection refused, 4 times in 4s"},
 		"Retry-After too long":      {"GET", func(int, *http.Request) (*http.Response, error) { return status(429, "3600", "text/plain", "slow") }, 1, 1, 0, "try again in 1h0m0s"},
 		"always 503":                {"GET", func(int, *http.Request) (*http.Response, error) { return status(503, "", "", "") }, 99, 12, 131500 * time.Millisecond, "12 times in 2m12s"},
 		"501":                       {"GET", func(int, *http.Request) (*http.Response, error) { return status(501, "", "", "") }, 1, 1, 0, "status 501"},
@@ -238,6 +239,34 @@ func TestHTTPClientBodyBreaksOff(t *testing.T) {
 type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// An answer that stalls ends after a while, and is asked for again where that
+// is safe.
+func TestHTTPClientStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stall := func(n int, req *http.Request) (*http.Response, error) {
+			if n > 1 {
+				return status(200, "", "application/json", "{}")
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(stalled{req.Context()})}, nil
+		}
+		start, s := time.Now(), &sender{f: stall}
+		if _, err := send(t.Context(), testClient(s), "GET", ""); err != nil || s.n != 2 || time.Since(start) != httpSlow+500*time.Millisecond {
+			t.Errorf("%d attempts in %s: %v", s.n, time.Since(start), err)
+		}
+		s = &sender{f: stall}
+		if _, err := send(t.Context(), testClient(s), "POST", "{}"); err == nil || !strings.Contains(err.Error(), "no whole answer came in 1m30s") || s.n != 1 {
+			t.Errorf("%d attempts: %v", s.n, err)
+		}
+	})
+}
+
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
 
 func TestHTTPClientEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
