@@ -52,6 +52,16 @@ func TestByHandMigratesAndGoesBack(t *testing.T) {
 					t.Errorf("%s was started %d times", k, n)
 				}
 			}
+			for _, k := range []Kind{CertificateValidate, DNSSwitch, TTLRestore} {
+				for _, e := range s.events {
+					if e.Kind == k && e.ByHand != nil {
+						if strings.Count(e.Why, " IN CNAME ") < 2 {
+							t.Errorf("%s: a person was first asked for one name only: %s", k, e.Why)
+						}
+						break
+					}
+				}
+			}
 			if p := s.plan(t.Context(), Migrate); p.Summary.Done != 1 {
 				t.Errorf("the plan after apply is not empty: %+v", p.Buckets[0])
 			}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
 	"github.com/edgeward/edgeward/providers/sandbox"
 )
@@ -49,7 +50,15 @@ func TestRule9ProofOfWhatLookUpsDoNotShow(t *testing.T) {
 	for what, tc := range tests {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := flatLab(tc.name, tc.change).start(t)
+				l := flatLab(tc.name, tc.change)
+				proxied := l.options.DNS[1].Records[0].Record.Proxied
+				l.options.Hook = func(c sandbox.Call) error {
+					if proxied && strings.HasPrefix(c.Name, "HEAD https://") {
+						return errors.New("the proxy's certificate is its own affair")
+					}
+					return nil
+				}
+				s := l.start(t)
 				s.w.StartVisitors(t.Context(), 20*time.Second)
 				before := s.w.Records(tc.name)
 				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
@@ -139,6 +148,9 @@ func TestRule8FloorAboveTheLiveTTL(t *testing.T) {
 			if st.Kind == TTLLower {
 				t.Errorf("a TTL below the floor is lowered: %+v", st)
 			}
+			if st.Kind == TTLRestore && len(st.Changes) > 0 {
+				t.Errorf("a TTL that the provider does not keep is restored: %+v", st)
+			}
 			if st.Kind == DNSSwitch && !strings.HasSuffix(st.Changes[0].After, "TTL 600s") {
 				t.Errorf("the switch asks for a TTL that the provider does not keep: %+v", st.Changes)
 			}
@@ -156,6 +168,72 @@ func TestRule8FloorAboveTheLiveTTL(t *testing.T) {
 			t.Log(s.said())
 		}
 	})
+}
+
+// TestAnAddedApexThatFlattens: MX and others beside it are no obstacle.
+func TestAnAddedApexThatFlattens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := flatLab("www.example.org", nil)
+		l.config.Buckets[0].CNAMEs = append(l.config.Buckets[0].CNAMEs, config.CNAME{Name: "example.org", DNSProvider: swapped, Zone: "example.org"})
+		s := l.start(t)
+		s.w.StartVisitors(t.Context(), time.Minute)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		if s.count(DNSPropagated, EventDone, "www.example.org: every authoritative server") != 1 ||
+			s.count(DNSPropagated, EventDone, "example.org: the provider has the record, and every address") != 1 {
+			t.Error("the report does not say which name was proven how")
+		}
+		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+		if got := s.w.Records("example.org"); len(got) > 0 {
+			t.Errorf("the apex has %v", got)
+		}
+		s.served()
+		if t.Failed() {
+			t.Log(s.said())
+		}
+	})
+}
+
+func TestWhatLookUpsDoNotShow(t *testing.T) {
+	plain := []providers.Record{{Type: "CNAME", Value: edge, TTL: time.Minute}}
+	tests := map[string]struct {
+		n    NameActual
+		want bool
+	}{
+		"a CNAME":                    {NameActual{Set: providers.RecordSet{Zone: "example.com", Records: plain}}, false},
+		"of a provider that may":     {NameActual{Features: providers.Features{Flatten: true}, Set: providers.RecordSet{Zone: "example.com", Records: plain}}, false},
+		"at its apex":                {NameActual{CNAME: config.CNAME{Name: "example.com"}, Features: providers.Features{Flatten: true}, Set: providers.RecordSet{Zone: "example.com", Records: plain}}, true},
+		"at its apex, nothing there": {NameActual{CNAME: config.CNAME{Name: "example.com"}, Features: providers.Features{Flatten: true}, Set: providers.RecordSet{Zone: "example.com"}}, false},
+		"seen to be flattened":       {NameActual{Flattened: true, Set: providers.RecordSet{Records: plain}}, true},
+		"an alias":                   {NameActual{Set: providers.RecordSet{Records: []providers.Record{{Type: "A", Alias: true}}}}, true},
+		"proxied":                    {NameActual{Set: providers.RecordSet{Records: []providers.Record{{Type: "CNAME", Proxied: true}}}}, true},
+	}
+	for name, tc := range tests {
+		if got := tc.n.alias(); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestPlacesAsksEveryAuthoritativeServer: a server without an address is not
+// made good by the others.
+func TestPlacesAsksEveryAuthoritativeServer(t *testing.T) {
+	o := &observer{}
+	n := NameActual{Authoritative: answers("NXDOMAIN"), Resolved: []providers.Answer{}}
+	if err := o.places(t.Context(), n, true); err == nil || !strings.Contains(err.Error(), "A answers NXDOMAIN") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestAPersonsTurnIsSaidFirst: of several waits the one that somebody can end.
+func TestAPersonsTurnIsSaidFirst(t *testing.T) {
+	br := &bucketRun{errs: []stepError{
+		{DistributionDeployed, &waitError{kind: DistributionDeployed, why: "InProgress"}},
+		{CertificateIssued, &waitError{kind: CertificateIssued, until: stageNow}},
+		{TTLLower, &waitError{kind: TTLLower, why: "to be done by hand", byHand: true}},
+	}}
+	if err := br.cause(); !strings.Contains(err.Error(), "by hand") {
+		t.Errorf("cause %v", err)
+	}
 }
 
 func TestMixedTime(t *testing.T) {

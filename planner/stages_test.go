@@ -232,6 +232,12 @@ func TestStageTTL(t *testing.T) {
 			a.Names[0].Set.Records = []providers.Record{{Type: "A", Value: "s3-website-eu-west-1.amazonaws.com", Alias: true}}
 		}, want: Done, why: "no TTL of its own"},
 		"switched": {actual: atEdge(time.Minute), want: Done},
+		"a flattened one has its target's TTL too": {actual: func(a *Actual) {
+			lowered("", 30*time.Second)(a)
+			a.Crumbs[crumbLowSince] = "asked/30"
+			a.Names[0].Flattened = true
+			a.Names[0].Authoritative = []providers.Answer{{Server: "A", RCode: "NOERROR", Records: []providers.AnswerRecord{{Name: "a.example.com", Type: "A", Value: "192.0.2.1", TTL: 60}}}}
+		}, want: Todo, why: "starts to run out"},
 	})
 	finished := func(a *Actual) { atEdge(time.Hour)(a); a.Crumbs[crumbFinished] = writeTime(stageNow) }
 	hour := func(b *config.Bucket) { b.DNS.TTL = 2 * time.Hour }
