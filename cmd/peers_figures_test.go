@@ -4,6 +4,7 @@ package cmd_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53 "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/edgeward/edgeward/providers"
@@ -155,8 +158,11 @@ type many struct {
 	n        int
 	lab      *motolab.Lab
 	edgeward *binary
-	dns      *route53.Client
+	route53  *route53.Client
 	zone     string
+	// nameserver stands for the zone's name servers and for a resolver.
+	nameserver string
+	latency    atomic.Int64 // a time.Duration
 }
 
 func (m *many) name(i int) string { return fmt.Sprintf("site%03d.example.com", i) }
@@ -170,8 +176,8 @@ func newMany(t *testing.T, n int) *many {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.dns = route53.NewFromConfig(cfg)
-	zone, err := m.dns.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: sdk.String("example.com"), CallerReference: sdk.String("1")})
+	m.route53 = route53.NewFromConfig(cfg)
+	zone, err := m.route53.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: sdk.String("example.com"), CallerReference: sdk.String("1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,16 +189,36 @@ func newMany(t *testing.T, n int) *many {
 		return nil
 	})
 	m.point(t, func(i int) string { return m.name(i) + restSuffix }, "_x1.%s", "_x2.acm-validations.aws")
+	m.nameserver = serveDNS(t, dns.HandlerFunc(m.answer))
 	m.edgeward = build(t, m.lab.Env())
 	var text strings.Builder
-	text.WriteString("dns_provider \"route53\" \"main\" {\n  zones = [\"example.com\"]\n}\n" +
-		"bucket \"site\" {\n  for_each = toset([")
+	fmt.Fprintf(&text, "dns_provider \"route53\" \"main\" {\n  zones = [\"example.com\"]\n  nameservers = [%q]\n}\nprobe {\n  resolvers = [%q]\n}\n", m.nameserver, m.nameserver)
+	text.WriteString("bucket \"site\" {\n  for_each = toset([")
 	for i := range n {
 		fmt.Fprintf(&text, "%q, ", m.name(i))
 	}
 	text.WriteString("])\n  name = each.key\n  region = \"" + region + "\"\n}\n")
 	m.edgeward.configure(t, text.String())
 	return m
+}
+
+// answer answers that every name is the CNAME of its bucket, after the latency
+// that requests have too.
+func (m *many) answer(w dns.ResponseWriter, q *dns.Msg) {
+	_ = providers.RealClock{}.Sleep(context.Background(), time.Duration(m.latency.Load()))
+	a := new(dns.Msg)
+	a.SetReply(q)
+	a.Authoritative = true
+	if name := q.Question[0].Name; q.Question[0].Qtype == dns.TypeCNAME && strings.HasPrefix(name, "site") {
+		a.Answer = []dns.RR{&dns.CNAME{Hdr: header(name, dns.TypeCNAME, 300), Target: dns.Fqdn(strings.TrimSuffix(name, ".") + restSuffix)}}
+	}
+	_ = w.WriteMsg(a)
+}
+
+// setLatency delays every request and every answer of the DNS.
+func (m *many) setLatency(d time.Duration) {
+	m.lab.SetLatency(d)
+	m.latency.Store(int64(d))
 }
 
 func (m *many) each(t *testing.T, f func(i int) error) {
@@ -217,7 +243,7 @@ func (m *many) point(t *testing.T, target func(i int) string, beside, proof stri
 				Name: sdk.String(name), Type: r53.RRTypeCname, TTL: sdk.Int64(300), ResourceRecords: []r53.ResourceRecord{{Value: sdk.String(value + ".")}}}})
 		}
 	}
-	_, err := m.dns.ChangeResourceRecordSets(t.Context(), &route53.ChangeResourceRecordSetsInput{
+	_, err := m.route53.ChangeResourceRecordSets(t.Context(), &route53.ChangeResourceRecordSetsInput{
 		HostedZoneId: &m.zone, ChangeBatch: &r53.ChangeBatch{Changes: changes}})
 	if err != nil {
 		t.Fatal(err)
@@ -266,8 +292,8 @@ func (m *many) measure(t *testing.T, want string, quick bool) figures {
 		m.edgeward.measure(t, want, "plan")
 		times = 3
 	}
-	m.lab.SetLatency(figureLatency)
-	defer m.lab.SetLatency(0)
+	m.setLatency(figureLatency)
+	defer m.setLatency(0)
 	var runs []figures
 	for range times {
 		m.lab.ResetRequests()

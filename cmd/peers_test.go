@@ -58,8 +58,11 @@ type ran struct {
 	code           int
 }
 
-// limit bounds one run.
-const limit = 100 * time.Second
+// limit bounds one run, patience its waits, should the test's end not end it.
+const (
+	limit    = 100 * time.Second
+	patience = "-wait-timeout=90s"
+)
 
 func (b *binary) start(t testing.TB, args ...string) (*exec.Cmd, func() ran) {
 	t.Helper()
@@ -265,19 +268,19 @@ func TestEndToEnd(t *testing.T) {
 	if d := cmp.Diff(before, w.records(t)); d != "" {
 		t.Errorf("plan changed records: -before +after\n%s", d)
 	}
-	t.Log(e.run(t, 0, "Apply: 3 finished", "apply", "-auto-approve").stderr)
+	t.Log(e.run(t, 0, "Apply: 3 finished", "apply", "-auto-approve", patience).stderr)
 	w.served(t, true)
 	e.run(t, 0, "3 done", "plan", "-detailed-exitcode")
 	w.status(t, planner.StandDone, "CloudFront")
 	w.readBack(t)
 
-	e.run(t, 0, "Rollback: 3 rolled back", "rollback", "-auto-approve")
+	e.run(t, 0, "Rollback: 3 rolled back", "rollback", "-auto-approve", patience)
 	w.served(t, false)
 	if d := cmp.Diff(before, w.records(t)); d != "" {
 		t.Errorf("rollback left other records: -before +after\n%s", d)
 	}
 	w.status(t, planner.StandHeld, "S3")
-	held := e.run(t, 0, "3 held", "apply", "-auto-approve")
+	held := e.run(t, 0, "3 held", "apply", "-auto-approve", patience)
 	if !strings.Contains(held.stdout, "-retry=") {
 		t.Errorf("apply of held buckets does not say how to go on:\n%s", held.stdout)
 	}
@@ -285,7 +288,7 @@ func TestEndToEnd(t *testing.T) {
 	w.served(t, false)
 
 	w.interrupt(t)
-	e.run(t, 0, "Apply: ", "apply", "-auto-approve", "-retry=bucket*")
+	e.run(t, 0, "Apply: ", "apply", "-auto-approve", patience, "-retry=bucket*")
 	w.served(t, true)
 	e.run(t, 0, "3 done", "plan", "-detailed-exitcode")
 }
@@ -294,7 +297,7 @@ func TestEndToEnd(t *testing.T) {
 func (w *world) interrupt(t *testing.T) {
 	t.Helper()
 	w.lab.ResetRequests()
-	cmd, wait := w.edgeward.start(t, "apply", "-auto-approve", "-retry=bucket*")
+	cmd, wait := w.edgeward.start(t, "apply", "-auto-approve", patience, "-retry=bucket*")
 	asked := make(chan struct{})
 	go func() { // until the first record is touched
 		defer close(asked)

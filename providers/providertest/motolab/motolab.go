@@ -75,23 +75,32 @@ var listening = regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
 
 func startMoto(t testing.TB) string {
 	t.Helper()
-	cmd := exec.Command("moto_server", "-H", "127.0.0.1", "-p", "0")
+	if _, err := exec.LookPath("moto_server"); err != nil {
+		t.Fatalf("%v (pip install 'moto[server]==5.2.1')", err)
+	}
+	// The shell ends moto when its input ends, which it does with the test's
+	// process however that ends.
+	cmd := exec.Command("sh", "-c", `moto_server -H 127.0.0.1 -p 0 & exec >/dev/null 2>&1; read _; kill -9 $!; wait $!`)
 	// moto reads the settings of AWS too, and fails over those that Setenv made
 	// for another lab.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") })
 	cmd.Env = append(cmd.Env, "MOTO_ACM_VALIDATION_WAIT=1", "PYTHONUNBUFFERED=1")
 	cmd.Dir = t.TempDir()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd.Stdout, cmd.Stderr = in, in
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("start moto_server: %v (pip install 'moto[server]==5.2.1')", err)
+		t.Fatalf("start moto_server: %v", err)
 	}
 	_ = in.Close()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = stdin.Close()
 		_ = cmd.Wait()
 		_ = out.Close()
 	})
