@@ -83,6 +83,7 @@ func Bind(t testing.TB, zones ...Zone) *Server {
 	allow-query { any; };
 	dnssec-validation no;
 	notify no;
+	max-ixfr-ratio unlimited;
 	empty-zones-enable no;
 };
 controls { };
