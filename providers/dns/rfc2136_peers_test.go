@@ -169,6 +169,32 @@ func TestRFC2136RefusedByBIND(t *testing.T) {
 	}
 }
 
+// The least rights that BIND can give suffice, with a wildcard in the zone that
+// only an UPDATE without a change tells apart; what is beyond them is refused.
+func TestRFC2136LeastRights(t *testing.T) {
+	s := dnslab.Bind(t, dnslab.Zone{Name: "example.com", NoTransfer: true, Policy: "grant edgeward zonesub CNAME A AAAA;",
+		Rows: []string{rfcLine, "* 60 IN CNAME any.example.net."}})
+	d := labProvider(t, s, s.Key, providers.RealClock{})
+	for name, have := range map[string][]providers.Record{rfcName: oldCNAME, "new.example.com": nil} {
+		if err := d.Replace(t.Context(), name, have, newCNAME); err != nil {
+			t.Error(err)
+		}
+		set, err := d.Look(t.Context(), name)
+		if err != nil || !providers.SameRecords(set.Records, newCNAME) {
+			t.Errorf("Look(%s): %+v, %v", name, set, err)
+		}
+	}
+	if set, err := d.Look(t.Context(), "other.example.com"); err != nil || len(set.Records) > 0 {
+		t.Errorf("Look of a name that only the wildcard answers: %+v, %v", set, err)
+	}
+	if err := d.Ensure(t.Context(), newCNAME[0], "_0123.assets.example.com"); err != nil {
+		t.Error(err)
+	}
+	s = dnslab.Bind(t, dnslab.Zone{Name: "example.com", Policy: "grant edgeward name other.example.com CNAME;", Rows: []string{rfcLine}})
+	err := labProvider(t, s, s.Key, providers.RealClock{}).Replace(t.Context(), rfcName, oldCNAME, newCNAME)
+	refusedWith(t, err, providers.ErrDenied, `key "edgeward" (hmac-sha256) may not change it`, "update-policy")
+}
+
 // A key that may read, but not transfer: the zone is asked name by name.
 func TestRFC2136LooksWithoutTransfer(t *testing.T) {
 	s := dnslab.Bind(t, dnslab.Zone{Name: "example.com", Rows: []string{rfcLine, `assets-txt 60 IN TXT "x"`}})

@@ -23,6 +23,9 @@ type Zone struct {
 	Rows []string
 	// NoTransfer: nobody may transfer the zone (AXFR).
 	NoTransfer bool
+	// Policy is BIND's update-policy, "grant edgeward zonesub CNAME;" and the like,
+	// in place of all rights for Key.
+	Policy string
 }
 
 // text is the zone as a zone file. Absence is kept for a second at most.
@@ -98,8 +101,12 @@ controls { };
 			if z.NoTransfer {
 				transfer = "none;"
 			}
-			fmt.Fprintf(&conf, "zone %q { type primary; file %q; check-names ignore; allow-update { key %q; }; allow-transfer { %s }; };\n",
-				z.Name, file, s.Key.Name, transfer)
+			update := fmt.Sprintf("allow-update { key %q; };", s.Key.Name)
+			if z.Policy != "" {
+				update = "update-policy { " + z.Policy + " };"
+			}
+			fmt.Fprintf(&conf, "zone %q { type primary; file %q; check-names ignore; %s allow-transfer { %s }; };\n",
+				z.Name, file, update, transfer)
 		}
 		path := filepath.Join(dir, "named.conf")
 		write(t, path, conf.String())
