@@ -187,6 +187,8 @@ func TestDNSimpleNamesAlike(t *testing.T) {
 		s.Put(t, providertest.Row{Name: fmt.Sprintf("assets%d.example.com", i), Type: "CNAME", TTL: time.Hour, Values: []string{"other.example.net"}})
 	}
 	s.Put(t, providertest.Row{Name: libdnsName, Type: "CNAME", TTL: time.Hour, Values: []string{oldTarget}})
+	// A server that takes an empty name for no filter gives this one first.
+	s.Put(t, providertest.Row{Name: "a.example.com", Type: "A", TTL: time.Hour, Values: []string{"192.0.2.77"}})
 	s.Put(t, providertest.Row{Name: "example.com", Type: "A", TTL: time.Hour, Values: []string{"192.0.2.1"}})
 	d := dnsimpleProvider(t, s, "right", "example.com")
 	if err := d.Replace(t.Context(), libdnsName, recs("CNAME", time.Hour, oldTarget), recs("CNAME", time.Minute, newTarget)); err != nil {
@@ -204,6 +206,7 @@ func TestDNSimpleNamesAlike(t *testing.T) {
 			if row.TTL != time.Minute || !slices.Equal(row.Values, []string{"192.0.2.2"}) {
 				t.Errorf("the apex is %+v", row)
 			}
+		case row.Name == "a.example.com" && row.TTL == time.Hour && slices.Equal(row.Values, []string{"192.0.2.77"}):
 		case row.Name == libdnsName, row.TTL != time.Hour, !slices.Equal(row.Values, []string{"other.example.net"}):
 			t.Errorf("another name's record was changed: %+v", row)
 		}
