@@ -55,7 +55,7 @@ func TestByHandMigratesAndGoesBack(t *testing.T) {
 			for _, k := range []Kind{CertificateValidate, DNSSwitch, TTLRestore} {
 				for _, e := range s.events {
 					if e.Kind == k && e.ByHand != nil {
-						if strings.Count(e.Why, " IN CNAME ") < 2 {
+						if !strings.Contains(e.Why, "static.example.org. ") || !strings.Contains(e.Why, "www.example.org. ") {
 							t.Errorf("%s: a person was first asked for one name only: %s", k, e.Why)
 						}
 						break
@@ -128,6 +128,22 @@ func TestByHandWeeksLater(t *testing.T) {
 		s.served()
 		if t.Failed() {
 			t.Log(s.said())
+		}
+	})
+}
+
+// TestByHandNobodyComes: the run ends at its limit and says who has to do what.
+func TestByHandNobodyComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := byHandLab(1, sandbox.Span{}).start(t)
+		s.w.AddCertificate("", providers.Certificate{Names: []string{"*.example.org"}})
+		r := s.run(t.Context(), s.plan(t.Context(), Migrate), func(x *Executor) { x.WaitTimeout = time.Hour })
+		x := one(t, r)
+		if x.Outcome != OutcomeWaiting || r.ExitCode() != 6 || !strings.Contains(x.Why, `set "www.example.org. 60 IN CNAME `+handS3+`."`) || x.Hint == "" {
+			t.Errorf("exit %d, %+v", r.ExitCode(), x)
+		}
+		if n := s.count(TTLLower, EventWaiting, "by hand"); n != 1 {
+			t.Errorf("it was said %d times", n)
 		}
 	})
 }

@@ -292,10 +292,15 @@ func TestStageRollback(t *testing.T) {
 		a.Crumbs[crumbWas], a.Crumbs[crumbWasTTL], a.Crumbs[crumbHold] = "CNAME "+s3Name, "3600", writeTime(stageNow)+"/manual"
 	}
 	runStage(t, DNSRestore, Rollback, map[string]stageCase{
-		"nothing was made":   {want: Done},
-		"switched":           {actual: switched, want: Todo, changes: [][2]string{{"CNAME " + edge + " TTL 60s", "CNAME " + s3Name + " TTL 3600s"}}},
-		"only lowered":       {actual: func(a *Actual) { back(a); a.Names[0].Set.Records[0].TTL = time.Minute }, want: Todo, changes: [][2]string{{"CNAME " + s3Name + " TTL 60s", "CNAME " + s3Name + " TTL 3600s"}}},
-		"restored and held":  {actual: back, want: Done},
+		"nothing was made":  {want: Done},
+		"switched":          {actual: switched, want: Todo, changes: [][2]string{{"CNAME " + edge + " TTL 60s", "CNAME " + s3Name + " TTL 3600s"}}},
+		"only lowered":      {actual: func(a *Actual) { back(a); a.Names[0].Set.Records[0].TTL = time.Minute }, want: Todo, changes: [][2]string{{"CNAME " + s3Name + " TTL 60s", "CNAME " + s3Name + " TTL 3600s"}}},
+		"restored and held": {actual: back, want: Done},
+		"an old TTL that the provider would not keep again": {actual: func(a *Actual) { back(a); a.Names[0].Features.MinTTL = 2 * time.Hour }, want: Done},
+		"restored with the TTL that it keeps": {actual: func(a *Actual) {
+			back(a)
+			a.Names[0].Features.MinTTL, a.Names[0].Set.Records[0].TTL = 2*time.Hour, 2*time.Hour
+		}, want: Done},
 		"restored, not held": {actual: func(a *Actual) { back(a); a.Crumbs[crumbHold] = "" }, want: Todo},
 		"no crumb":           {actual: atEdge(time.Minute), want: Failed, why: "edgeward:was"},
 		"somebody else's":    {actual: func(a *Actual) { back(a); a.Names[0].Set.Records[0].Value = "example.net" }, want: Failed, why: "not touched"},
