@@ -612,6 +612,28 @@ func TestCloudflareEditMeanwhile(t *testing.T) {
 	})
 }
 
+// Of several changes of one name from one value one is made, and the others
+// are told.
+func TestCloudflareOneAtATime(t *testing.T) {
+	inCloudflare(t, func(t *testing.T, s *cfServer, z *cfZoneState, d *cloudflareDNS) {
+		s.record(z, cfName, "CNAME", cfOld, 3600, false)
+		s.after = func(*http.Request) { time.Sleep(time.Second) }
+		won := 0
+		for _, err := range together(5, 5, func(i int) error {
+			return d.Replace(t.Context(), cfName, cnameOf(cfOld, time.Hour), cnameOf(fmt.Sprintf("d%d.cloudfront.net", i), time.Hour))
+		}) {
+			if err == nil {
+				won++
+			} else {
+				wantError(t, err, providers.ErrConflict)
+			}
+		}
+		if won != 1 || s.count("PATCH") != 1 {
+			t.Errorf("%d of 5 changes succeeded with %d PATCHes, want 1", won, s.count("PATCH"))
+		}
+	})
+}
+
 func with(r map[string]any, key string, value any) map[string]any {
 	out := map[string]any{}
 	for k, v := range r {

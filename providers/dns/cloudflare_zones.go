@@ -66,8 +66,8 @@ func (d *cloudflareDNS) search(ctx context.Context, zone string, f *cloudflareFi
 		d.found[zone] = z
 		d.mu.Unlock()
 	case ctx.Err() != nil:
-		// The end of one caller's context is no answer for the others.
-		d.forget(zone, f)
+		// The end of one caller's context is no answer for the others, who search
+		// anew.
 	default:
 		f.err, f.at = err, d.clock.Now()
 	}

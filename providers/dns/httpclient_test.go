@@ -268,6 +268,33 @@ func (s stalled) Read([]byte) (int, error) {
 	return 0, s.ctx.Err()
 }
 
+// Turns taken together are for as many attempts and no more; a limiter that
+// never has so many at once is obeyed one by one.
+func TestHTTPClientTogether(t *testing.T) {
+	for burst, want := range map[int][]time.Duration{2: {0, 0, time.Second, 2 * time.Second}, 1: {0, time.Second, 2 * time.Second, 3 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &sender{f: func(n int, _ *http.Request) (*http.Response, error) {
+				return status(200, "", "application/json", "{}")
+			}}
+			c := testClient(s)
+			c.o.Limit = rate.NewLimiter(1, burst)
+			start := time.Now()
+			ctx, err := c.together(t.Context(), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range want {
+				if _, err := send(ctx, c, "GET", ""); err != nil {
+					t.Fatal(err)
+				}
+				if at := s.at[i].Sub(start); at != want[i] {
+					t.Errorf("burst %d: request %d is sent after %s, want %s", burst, i, at, want[i])
+				}
+			}
+		})
+	}
+}
+
 func TestHTTPClientEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sender{f: func(int, *http.Request) (*http.Response, error) { return status(429, "300", "text/plain", "") }}
