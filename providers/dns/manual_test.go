@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,9 @@ type nameServer struct {
 type nameServers struct {
 	servers []nameServer
 	err     error
-	asked   []string
+
+	mu    sync.Mutex
+	asked []string
 }
 
 func (n *nameServers) Resolve(context.Context, string, string) ([]providers.Answer, error) {
@@ -33,7 +36,9 @@ func (n *nameServers) Authoritative(_ context.Context, zone string, servers []st
 	if n.err != nil {
 		return nil, n.err
 	}
+	n.mu.Lock()
 	n.asked = servers
+	n.mu.Unlock()
 	var out []providers.Answer
 	for _, s := range n.servers {
 		a := providers.Answer{Server: s.name, RCode: "NOERROR"}
