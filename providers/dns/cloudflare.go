@@ -19,8 +19,9 @@ import (
 const (
 	// Cloudflare takes 1200 requests in 5 minutes from one user, all tokens and
 	// the dashboard together, and then none for 5 minutes [Cloudflare, API rate
-	// limits]. cloudflareBurst and 5 minutes of cloudflareRate are 1200.
-	cloudflareBurst = 30
+	// limits]. cloudflareBurst and 5 minutes of cloudflareRate are 1200; the burst
+	// lets a hundred names be switched at once.
+	cloudflareBurst = 300
 	cloudflareRate  = rate.Limit(1200-cloudflareBurst) / 300
 	// cloudflareAuto is what the TTL "automatic" (1) means [Cloudflare, Time to
 	// Live].

@@ -350,6 +350,19 @@ func (s *cfServer) count(prefix string) int {
 	return n
 }
 
+// writes are the methods of the requests that write.
+func (s *cfServer) writes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var methods []string
+	for _, l := range s.log {
+		if method, _, _ := strings.Cut(l, " "); method != http.MethodGet {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}
+
 // cfView is a server's zone as the conformance suite sees it. A weighted row is
 // a record of another product, which is read-only.
 type cfView struct {
