@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,48 @@ func (r *Resolver) socket(address string) func(context.Context, *dns.Msg) (*dns.
 		}
 		return nil, err
 	}
+}
+
+// both asks an authoritative server over UDP and over TCP, for resolvers use
+// either [RFC 7766]: a server that has another CNAME or code over TCP gives no
+// answer. One that this machine does not reach over TCP, which many networks
+// forbid, is asked over UDP alone from then on. Addresses may differ from one
+// question to the next and are not compared.
+func (r *Resolver) both(address string) func(context.Context, *dns.Msg) (*dns.Msg, error) {
+	ask := r.socket(address)
+	return func(ctx context.Context, q *dns.Msg) (*dns.Msg, error) {
+		m, err := ask(ctx, q)
+		r.mu.Lock()
+		deaf := r.deaf[address]
+		r.mu.Unlock()
+		if err != nil || deaf {
+			return m, err
+		}
+		again, err := r.once(ctx, "tcp", address, q)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			r.mu.Lock()
+			r.deaf[address] = true
+			r.mu.Unlock()
+		case again.Rcode != m.Rcode || !slices.Equal(cnames(again), cnames(m)):
+			return nil, errors.New("it answers otherwise over TCP than over UDP")
+		}
+		return m, nil
+	}
+}
+
+// cnames are the CNAME records of an answer, as text.
+func cnames(m *dns.Msg) []string {
+	var out []string
+	for _, rr := range m.Answer {
+		if c, ok := rr.(*dns.CNAME); ok {
+			out = append(out, strings.ToLower(c.String()))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (r *Resolver) once(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {

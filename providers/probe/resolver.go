@@ -47,9 +47,11 @@ type Resolver struct {
 	// port of authoritative servers; tests have another than 53.
 	port string
 
-	// mu guards zones; it is never held while waiting.
+	// mu guards zones and deaf; it is never held while waiting.
 	mu    sync.Mutex
 	zones map[string]*delegation
+	// deaf are the addresses that this machine does not reach over TCP.
+	deaf map[string]bool
 }
 
 var _ providers.Resolver = (*Resolver)(nil)
@@ -80,7 +82,8 @@ func NewResolver(o ResolverOptions) (*Resolver, error) {
 	if o.Clock == nil {
 		return nil, errors.New("make resolver: a clock is needed")
 	}
-	r := &Resolver{clock: o.Clock, timeout: cmp.Or(o.Timeout, 1500*time.Millisecond), port: "53", zones: map[string]*delegation{}}
+	r := &Resolver{clock: o.Clock, timeout: cmp.Or(o.Timeout, 1500*time.Millisecond), port: "53",
+		zones: map[string]*delegation{}, deaf: map[string]bool{}}
 	connect, err := newConnectTo(o.ConnectTo)
 	if err != nil {
 		return nil, err
@@ -224,7 +227,7 @@ func (r *Resolver) given(ctx context.Context, servers []string) ([]asked, error)
 		}
 		port = cmp.Or(port, r.port)
 		if ip, err := netip.ParseAddr(host); err == nil {
-			list = append(list, asked{name: s, address: ip, exchange: r.socket(net.JoinHostPort(host, port))})
+			list = append(list, asked{name: s, address: ip, exchange: r.both(net.JoinHostPort(host, port))})
 			continue
 		}
 		lookup, cancel := context.WithTimeout(ctx, 2*r.timeout)
@@ -242,7 +245,7 @@ func (r *Resolver) given(ctx context.Context, servers []string) ([]asked, error)
 
 func (r *Resolver) server(name string, ip netip.Addr, port string) asked {
 	return asked{name: fmt.Sprintf("%s (%s)", name, ip), server: name, address: ip,
-		exchange: r.socket(net.JoinHostPort(ip.String(), port))}
+		exchange: r.both(net.JoinHostPort(ip.String(), port))}
 }
 
 // delegated are the name servers of a zone as the resolvers know them, kept

@@ -422,3 +422,48 @@ func TestBadResolvers(t *testing.T) {
 		}
 	}
 }
+
+// TestBothTransports: an authoritative server is asked over UDP and over TCP.
+func TestBothTransports(t *testing.T) {
+	const old, fresh = "assets.example.com. 60 IN CNAME s3.amazonaws.com.", "assets.example.com. 60 IN CNAME d1.cloudfront.net."
+	overTCP := func(tcp dns.HandlerFunc) dns.HandlerFunc {
+		udp := says(dns.RcodeSuccess, true, old)
+		return func(w dns.ResponseWriter, q *dns.Msg) {
+			if _, ok := w.RemoteAddr().(*net.TCPAddr); ok {
+				tcp(w, q)
+				return
+			}
+			udp(w, q)
+		}
+	}
+	tests := map[string]struct {
+		tcp  dns.HandlerFunc
+		want string // of Err
+	}{
+		"the same":                 {says(dns.RcodeSuccess, true, old), ""},
+		"another CNAME":            {says(dns.RcodeSuccess, true, fresh), "otherwise over TCP"},
+		"another code":             {says(dns.RcodeNameError, true), "otherwise over TCP"},
+		"TCP is not to be reached": {silent, ""},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			server := serve(t, "127.0.0.1", overTCP(tc.tcp))
+			r, err := NewResolver(ResolverOptions{Clock: providers.RealClock{}, Timeout: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				as, err := r.Authoritative(t.Context(), "example.com", []string{server}, "assets.example.com", "CNAME")
+				if err != nil || len(as) != 1 {
+					t.Fatalf("%v, %v", as, err)
+				}
+				if tc.want == "" && (as[0].Err != "" || len(as[0].Records) != 1) || tc.want != "" && !strings.Contains(as[0].Err, tc.want) {
+					t.Errorf("%+v, want error %q", as[0], tc.want)
+				}
+			}
+			if deaf := len(r.deaf) > 0; deaf != (what == "TCP is not to be reached") {
+				t.Errorf("deaf: %v", r.deaf)
+			}
+		})
+	}
+}
