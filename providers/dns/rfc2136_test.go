@@ -496,3 +496,153 @@ func TestRFC2136ChildZones(t *testing.T) {
 		}
 	}
 }
+
+// An answer whose signature is wrong is none, however good it looks.
+func TestRFC2136ForgedAnswer(t *testing.T) {
+	p := newUpdateParty(t, "example.com", []string{rfcLine})
+	p.script = func(w dns.ResponseWriter, q *dns.Msg) bool {
+		m := new(dns.Msg)
+		m.SetReply(q)
+		m.Authoritative = true
+		m.SetTsig(keyEdgeward, dns.HmacSHA256, tsigFudge, time.Now().Unix())
+		raw, _, err := dns.TsigGenerate(m, "d3Jvbmc=", q.IsTsig().MAC, false)
+		if err == nil {
+			_, err = w.Write(raw)
+		}
+		return err == nil
+	}
+	d := newTestRFC2136(t, Options{Settings: settings2136(p.address, keyEdgeward)})
+	_, err := d.Look(t.Context(), rfcName)
+	refusedWith(t, err, providers.ErrCredentials, "its signature with", rfcName)
+}
+
+// later is the time of this machine and what was slept.
+type later struct {
+	mu    sync.Mutex
+	slept time.Duration
+}
+
+func (c *later) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.slept)
+}
+
+func (c *later) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slept += d
+	return ctx.Err()
+}
+
+// A listing is good for some seconds; then what others have written is seen.
+func TestRFC2136ListingAges(t *testing.T) {
+	p := newUpdateParty(t, "example.com", []string{rfcLine})
+	clock := &later{}
+	d := newTestRFC2136(t, Options{Settings: settings2136(p.address, keyEdgeward), Clock: clock})
+	look := func() string {
+		set, err := d.Look(t.Context(), rfcName)
+		if err != nil || len(set.Records) != 1 {
+			t.Fatalf("%+v, %v", set, err)
+		}
+		return set.Records[0].Value
+	}
+	first := look()
+	partyZone{p}.Put(t, providertest.Row{Name: rfcName, Type: "CNAME", TTL: time.Hour, Values: []string{"other.example.net"}})
+	second := look()
+	_ = clock.Sleep(t.Context(), fresh)
+	if third := look(); first != "old.example.net" || second != first || third != "other.example.net" {
+		t.Errorf("the looks say %s, %s, %s", first, second, third)
+	}
+}
+
+// Replace returns when the server answers with the change, which some do a while
+// after they have taken it, and fails when it never does.
+func TestRFC2136SlowServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		stale int // answers after the update that are still the old ones
+		says  string
+	}{
+		"for a while": {stale: 3},
+		"for ever":    {stale: 1000, says: "took the change of assets.example.com, but goes on to answer CNAME old.example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newUpdateParty(t, "example.com", []string{rfcLine})
+			updated, stale := false, 0
+			p.script = func(w dns.ResponseWriter, q *dns.Msg) bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				updated = updated || q.Opcode == dns.OpcodeUpdate
+				if !updated || q.Opcode == dns.OpcodeUpdate || q.Question[0].Qtype != dns.TypeCNAME || stale == c.stale || clean(q.Question[0].Name) != rfcName {
+					return false
+				}
+				stale++
+				m := new(dns.Msg)
+				m.SetReply(q)
+				m.Authoritative, m.Answer = true, parseRRs(t, []string{rfcLine})
+				signedReply(w, q, m)
+				return true
+			}
+			d := newTestRFC2136(t, Options{Settings: settings2136(p.address, keyEdgeward), Clock: &later{}})
+			err := d.Replace(t.Context(), rfcName, oldCNAME, newCNAME)
+			if c.says != "" {
+				refusedWith(t, err, nil, c.says)
+				return
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if err != nil || stale != c.stale {
+				t.Errorf("Replace returned after %d old answers: %v", stale, err)
+			}
+		})
+	}
+}
+
+// What a switched name costs does not depend on how many there are: a question
+// for the name and one for a wildcard, before and after, and one UPDATE, on one
+// connection.
+func TestRFC2136Messages(t *testing.T) {
+	for _, n := range []int{1, 10, 100} {
+		var stand []string
+		for i := range n {
+			stand = append(stand, fmt.Sprintf("n%d.example.com. 3600 IN CNAME old.example.net.", i))
+		}
+		p := newUpdateParty(t, "example.com", stand)
+		d := newTestRFC2136(t, Options{Settings: settings2136(p.address, keyEdgeward)})
+		var writing sync.WaitGroup
+		for i := range n {
+			writing.Go(func() {
+				if err := d.Replace(t.Context(), fmt.Sprintf("n%d.example.com", i), oldCNAME, newCNAME); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		writing.Wait()
+		p.mu.Lock()
+		if p.counts["QUERY"] != 4*n || p.counts["UPDATE"] != n || p.counts["AXFR"] > 0 {
+			t.Errorf("%d names cost %v, want 4 queries and 1 update each", n, p.counts)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// Some servers answer ANY with one record set: then the types are asked singly.
+func TestRFC2136PartOfANY(t *testing.T) {
+	p := newUpdateParty(t, "example.com", []string{"assets.example.com. 60 IN A 192.0.2.1", `assets.example.com. 60 IN TXT "x"`, "assets.example.com. 60 IN MX 10 mx.example.net."})
+	p.noTransfer = true
+	p.script = func(w dns.ResponseWriter, q *dns.Msg) bool {
+		if q.Question[0].Qtype != dns.TypeANY {
+			return false
+		}
+		m := new(dns.Msg)
+		m.SetReply(q)
+		m.Authoritative, m.Answer = true, parseRRs(t, []string{`assets.example.com. 60 IN TXT "x"`})
+		signedReply(w, q, m)
+		return true
+	}
+	d := newTestRFC2136(t, Options{Settings: settings2136(p.address, keyEdgeward)})
+	set, err := d.Look(t.Context(), rfcName)
+	if err != nil || !slices.Equal(set.Other, []string{"MX", "TXT"}) || len(set.Records) != 1 {
+		t.Errorf("Look: %+v, %v", set, err)
+	}
+}
