@@ -132,6 +132,26 @@ func TestByHandWeeksLater(t *testing.T) {
 	})
 }
 
+// TestByHandTheAskIsTakenBack: the links are fetched again while a person is
+// waited for, and what breaks meanwhile is said to be no longer wanted.
+func TestByHandTheAskIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := byHandLab(1, sandbox.Span{}).start(t)
+		s.person(t, func(k Kind, name string, want []providers.Record) []providers.Record {
+			if k == DNSSwitch {
+				s.w.BreakEdge(s.w.Distributions()[0].ID, "/index.html", []byte("stale"))
+				return s.w.Records(name)
+			}
+			return want
+		})
+		r := one(t, s.apply(t.Context(), Migrate))
+		if r.Outcome != OutcomeFailed || r.Stage != DNSSwitch || !strings.Contains(r.Hint, "must not do it now") {
+			t.Errorf("%+v", r)
+			t.Log(s.said())
+		}
+	})
+}
+
 // TestByHandNobodyComes: the run ends at its limit and says who has to do what.
 func TestByHandNobodyComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -121,6 +121,8 @@ type MismatchError struct {
 	// Links is how many were fetched; Differences has a line each.
 	Links       int
 	Differences []string
+	// ByHand: a person may have been asked to switch a name already.
+	ByHand bool
 }
 
 func (e *MismatchError) Error() string {
@@ -134,6 +136,9 @@ func (e *MismatchError) Error() string {
 
 // Hint says what to do.
 func (e *MismatchError) Hint() string {
+	if e.ByHand {
+		return "whoever was asked to switch a name by hand must not do it now; mend what differs, then run edgeward apply again"
+	}
 	return "nobody was sent to CloudFront; mend what differs, then run edgeward apply again"
 }
 
@@ -165,7 +170,8 @@ func verifyLinks(ctx context.Context, s scene) error {
 		}
 	}
 	if diffs != nil {
-		return &MismatchError{Links: len(ls), Differences: diffs}
+		byHand := slices.ContainsFunc(s.a.Names, func(n NameActual) bool { return n.Features.ByHand })
+		return &MismatchError{Links: len(ls), Differences: diffs, ByHand: byHand}
 	}
 	if readable == 0 {
 		return errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -236,6 +237,9 @@ func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
 	var b strings.Builder
 	if bp.Expect > 0 {
 		text := "Takes about " + Duration(bp.Expect.Duration()) + "."
+		if slices.ContainsFunc(bp.Steps, func(st planner.Step) bool { return st.ByHand != nil }) {
+			text = strings.TrimSuffix(text, ".") + ", and as long as people take for what is done by hand."
+		}
 		from, to := "S3", "CloudFront"
 		if g == planner.Rollback {
 			from, to = to, from

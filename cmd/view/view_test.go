@@ -281,9 +281,10 @@ func TestByHandIsSaid(t *testing.T) {
 		Expect: 120, Switch: 60, Mixed: 600, MixedWhy: "desec keeps no shorter TTL",
 		Steps: []planner.Step{{Kind: planner.DNSSwitch, Action: planner.Change, Why: "by hand", ByHand: []string{`add "x. 60 IN CNAME y."`}}}}}}
 	got := Plan(p, Style{})
-	for _, want := range []string{"        by hand             add \"x. 60 IN CNAME y.\"\n",
-		"Takes about 2m. The switch can be after 1m. For 10m after the switch some", "CloudFront: desec keeps no shorter TTL.\n"} {
-		if !strings.Contains(got, want) {
+	words := strings.Join(strings.Fields(got), " ")
+	for _, want := range []string{`by hand add "x. 60 IN CNAME y."`,
+		"Takes about 2m, and as long as people take for what is done by hand. The switch can be after 1m. For 10m after the switch some visitors reach S3 and some CloudFront: desec keeps no shorter TTL."} {
+		if !strings.Contains(words, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
