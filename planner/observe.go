@@ -91,8 +91,8 @@ type NameActual struct {
 	Resolved      []providers.Answer
 	// Flattened: the provider answers with the addresses of the CNAME's target.
 	Flattened bool
-	// Unasked is why the authoritative servers could not be asked; in plans only,
-	// which can do without.
+	// Unasked is why the authoritative servers could not be asked, where a verdict
+	// can do without: in plans, in status, after a way back.
 	Unasked error
 	// Edge is for alias records, where no answer shows the target: nil when every
 	// address that was answered is where the record points (an edge with our
@@ -165,7 +165,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 	}
 	_, _, lowering := o.a.Crumbs.wasTTL()
 	lazy := parts&partLazy != 0 && !o.a.switched()
-	o.spare = lazy && !lowering
+	o.spare = lazy && !lowering || parts&partFinished != 0
 	steps := []struct {
 		part Part
 		skip bool
@@ -201,7 +201,7 @@ type observer struct {
 	c   *config.Config
 	b   config.Bucket
 	a   Actual
-	// spare: no verdict hangs on the authoritative servers, only a finding.
+	// spare: no act hangs on the authoritative servers, only a finding, or a wait.
 	spare bool
 }
 

@@ -332,6 +332,29 @@ func TestPlanWithoutDNS(t *testing.T) {
 	})
 }
 
+// TestRollbackWithoutDNS: the way back needs no name server, only its proof does.
+func TestRollbackWithoutDNS(t *testing.T) {
+	var h hooked
+	inWorld(t, assets, func(l *lab) { l.options.Hook = h.hook }, func(t *testing.T, s *session) {
+		before := s.w.Records(assets)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		h.set(func(c sandbox.Call) error {
+			if c.Op == "Resolver.Authoritative" {
+				return errors.New("no route")
+			}
+			return nil
+		})
+		r := one(t, s.run(t.Context(), s.plan(t.Context(), Rollback), func(x *Executor) { x.WaitTimeout = 2 * time.Hour }))
+		if r.Outcome != OutcomeWaiting || r.Stage != DNSRestored || !r.Switched || !strings.Contains(r.Why, "no route") {
+			t.Errorf("%+v", r)
+		}
+		if got := s.w.Records(assets); !providers.SameRecords(got, before) {
+			t.Errorf("the record is %v, was %v", got, before)
+		}
+		s.served()
+	})
+}
+
 func TestSwitchIsAfterWhatItNeeds(t *testing.T) {
 	inWorld(t, assets, nil, func(t *testing.T, s *session) {
 		b := s.plan(t.Context(), Migrate).Buckets[0]

@@ -377,6 +377,9 @@ func allProofs(names []NameActual, proofs []string) string {
 // unproven says what the proof of a name's record still lacks, "" when nothing:
 // every authoritative server, and more than half of the resolvers.
 func unproven(n NameActual, right func(providers.Answer) bool) string {
+	if n.Unasked != nil {
+		return n.CNAME.Name + ": the authoritative servers could not be asked: " + n.Unasked.Error()
+	}
 	if n.alias() {
 		if n.Edge != nil {
 			return n.CNAME.Name + ": " + n.Edge.Error()
