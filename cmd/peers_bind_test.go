@@ -184,6 +184,7 @@ func TestRecordsInBIND(t *testing.T) {
 	if after := w.bind.Records(t, "example.com"); !slices.EqualFunc(before, after, func(a, b dns.RR) bool { return a.String() == b.String() }) {
 		t.Errorf("plan has changed the zone:\n%v\n%v", before, after)
 	}
+	w.wrongKey(t)
 	w.move(t, "Apply: 2 finished", "dns.propagated", ".cloudfront.net", "apply", "-auto-approve")
 	w.served(t, true)
 	w.edgeward.run(t, 0, "2 done", "plan", "-detailed-exitcode")
@@ -191,6 +192,24 @@ func TestRecordsInBIND(t *testing.T) {
 	w.move(t, "Rollback: 2 rolled back", "dns.restored", ".amazonaws.com", "rollback", "-auto-approve")
 	w.served(t, false)
 	w.sameButSerial(t, before)
+}
+
+// wrongKey: a key whose secret is wrong is named, and nothing is planned.
+func (w *bindWorld) wrongKey(t *testing.T) {
+	t.Helper()
+	wrong := dnslab.NewKey(w.bind.Key.Name, w.bind.Key.Algorithm)
+	e := *w.edgeward
+	e.env = append(slices.Clone(e.env), "RFC2136_TSIG_SECRET="+wrong.Secret)
+	r := e.run(t, 1, "", "plan")
+	for _, want := range []string{"dns_provider.rfc2136.bind", `finds the signature of key "edgeward" (hmac-sha256) wrong`, "check key_secret", "hint: write key_name, key_algorithm and key_secret"} {
+		if !strings.Contains(r.stdout+r.stderr, want) {
+			t.Errorf("plan with a wrong key does not say %q", want)
+		}
+	}
+	if strings.Contains(r.stdout+r.stderr, wrong.Secret) {
+		t.Error("the secret of the key is on the screen")
+	}
+	t.Logf("plan with a wrong key:\n%s%s", r.stdout, r.stderr)
 }
 
 // sameButSerial: the zone is as it was, but for the SOA's serial and ACM's

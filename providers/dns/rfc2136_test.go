@@ -244,6 +244,10 @@ func refusedWith(t *testing.T, err, class error, says ...string) {
 			t.Errorf("error is %v, which is %q, too", err, c)
 		}
 	}
+	var hint interface{ Hint() string }
+	if class == providers.ErrCredentials && (!errors.As(err, &hint) || hint.Hint() == "") {
+		t.Errorf("error %q has no hint", err)
+	}
 	for _, s := range says {
 		if !strings.Contains(err.Error(), s) {
 			t.Errorf("error is %q, want %q in it", err, s)

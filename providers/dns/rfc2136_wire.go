@@ -40,6 +40,24 @@ func isLost(err error) bool {
 	return errors.As(err, &l)
 }
 
+// keyError is a refusal of the key, with what to do about it.
+type keyError struct {
+	err  error
+	hint string
+}
+
+func (e *keyError) Error() string { return e.err.Error() }
+func (e *keyError) Unwrap() error { return e.err }
+
+// Hint says what to do.
+func (e *keyError) Hint() string { return e.hint }
+
+// What to do about a key that does not fit, and about clocks that differ.
+const (
+	keyHint   = "write key_name, key_algorithm and key_secret as they stand in the server's configuration; in BIND, in its key statement"
+	clockHint = "set the clock of this machine, or the server's, from a time server"
+)
+
 // updateServer is one primary server.
 type updateServer struct {
 	address string
@@ -165,18 +183,18 @@ func (u *updateServer) verify(raw []byte, m *dns.Msg, mac string, timersOnly boo
 		case dns.RcodeNotAuth, dns.RcodeRefused, dns.RcodeServerFailure, dns.RcodeFormatError, dns.RcodeNotImplemented:
 			return nil
 		}
-		return fmt.Errorf("read answer of server %s: it is not signed, though the question was signed with %s: %w",
+		return keyFault("read answer of server %s: it is not signed, though the question was signed with %s: %w",
 			u.address, u.key, providers.ErrCredentials)
 	}
 	switch int(t.Error) {
 	case dns.RcodeBadKey:
-		return fmt.Errorf("server %s does not know %s; check key_name and key_algorithm: %w", u.address, u.key, providers.ErrCredentials)
+		return keyFault("server %s does not know %s; check key_name and key_algorithm: %w", u.address, u.key, providers.ErrCredentials)
 	case dns.RcodeBadSig:
-		return fmt.Errorf("server %s finds the signature of %s wrong; check key_secret: %w", u.address, u.key, providers.ErrCredentials)
+		return keyFault("server %s finds the signature of %s wrong; check key_secret: %w", u.address, u.key, providers.ErrCredentials)
 	case dns.RcodeBadTime:
 		return u.skew(t.OtherData)
 	case dns.RcodeBadTrunc:
-		return fmt.Errorf("server %s wants a longer signature than %s makes: %w", u.address, u.key, providers.ErrCredentials)
+		return keyFault("server %s wants a longer signature than %s makes: %w", u.address, u.key, providers.ErrCredentials)
 	}
 	if m.Rcode == dns.RcodeNotAuth {
 		return nil // miekg/dns verifies no signature of a NOTAUTH; it is a refusal anyway
@@ -186,7 +204,7 @@ func (u *updateServer) verify(raw []byte, m *dns.Msg, mac string, timersOnly boo
 	case errors.Is(err, dns.ErrTime):
 		return u.skew("")
 	case err != nil:
-		return fmt.Errorf("read answer of server %s: its signature with %s is wrong (%w): %w", u.address, u.key, err, providers.ErrCredentials)
+		return keyFault("read answer of server %s: its signature with %s is wrong (%w): %w", u.address, u.key, err, providers.ErrCredentials)
 	}
 	return nil
 }
@@ -204,8 +222,13 @@ func (u *updateServer) skew(other string) error {
 		}
 		apart = fmt.Sprintf("(the server's is %s %s ours; at most %d s are allowed)", d, way, tsigFudge)
 	}
-	return fmt.Errorf("server %s refuses the signature of %s for clock skew: the clocks of this machine and of the server differ %s; set the wrong one: %w",
-		u.address, u.key, apart, providers.ErrCredentials)
+	return &keyError{fmt.Errorf("server %s refuses the signature of %s for clock skew: the clocks of this machine and of the server differ %s; set the wrong one: %w",
+		u.address, u.key, apart, providers.ErrCredentials), clockHint}
+}
+
+// keyFault is an error whose hint is keyHint.
+func keyFault(form string, args ...any) error {
+	return &keyError{fmt.Errorf(form, args...), keyHint}
 }
 
 // refusal is the error of an answer's code; what is "update" or "query". The
@@ -221,7 +244,7 @@ func (u *updateServer) refusal(what, zone string, m *dns.Msg) error {
 		return fmt.Errorf("%s: the name is not in zone %s there: %w", said, zone, providers.ErrNotFound)
 	case dns.RcodeNotAuth:
 		if u.key != nil && m.IsTsig() == nil {
-			return fmt.Errorf("%s: it does not accept %s; check key_name, key_algorithm and key_secret: %w", said, u.key, providers.ErrCredentials)
+			return keyFault("%s: it does not accept %s; check key_name, key_algorithm and key_secret: %w", said, u.key, providers.ErrCredentials)
 		}
 		return fmt.Errorf("%s: it is not the primary of zone %s; check server and zones: %w", said, zone, providers.ErrNotFound)
 	case dns.RcodeRefused:
