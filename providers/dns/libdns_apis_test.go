@@ -234,3 +234,71 @@ func TestLibdnsModulesSuite(t *testing.T) {
 		})
 	}
 }
+
+// libdns/godaddy takes a 422 for the end of the list: a refused zone must not
+// look empty.
+func TestGoDaddyRefusedList(t *testing.T) {
+	(&apiZone{}).serve(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(http.StatusUnprocessableEntity) })
+	d, err := godaddyType().New(Options{Zones: []string{"example.com"}, Settings: map[string]any{"api_token": "k:s"}, Clock: providers.RealClock{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Look(t.Context(), libdnsName); err == nil || !strings.Contains(err.Error(), "GoDaddy: the list of records of zone example.com came back empty") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// What the other modules send to change a CNAME: one request that replaces it,
+// and none that deletes.
+func TestLibdnsModulesWrite(t *testing.T) {
+	for name, tc := range map[string]struct {
+		typ      Type
+		settings map[string]any
+		list     string // with %s for the target and %d for the TTL
+		write    string
+		body     string
+		ttl      int
+	}{
+		"godaddy": {godaddyType(), map[string]any{"api_token": "k:s"},
+			`[{"type":"NS","name":"@","data":"ns1.example.net","ttl":3600},{"type":"CNAME","name":"assets","data":"%s","ttl":%d}]`,
+			"PUT /v1/domains/example.com/records/CNAME/assets", `[{"data":"d111111abcdef8.cloudfront.net","ttl":600}]`, 600},
+		"porkbun": {porkbunType(), map[string]any{"api_key": "k", "api_secret_key": "s"},
+			`{"status":"SUCCESS","records":[{"type":"MX","name":"example.com","content":"mx","ttl":"600"},` +
+				`{"type":"CNAME","name":"assets.example.com","content":"%s","ttl":"%d"}]}`,
+			"POST /api/json/v3/dns/editByNameType/example.com/CNAME/assets",
+			`{"apikey":"k","secretapikey":"s","content":"d111111abcdef8.cloudfront.net.","name":"assets","ttl":"600","type":"CNAME"}`, 600},
+		"desec": {desecType(), map[string]any{"token": "t"},
+			`[{"subname":"","type":"NS","records":["ns1.example.net."],"ttl":3600},{"subname":"assets","type":"CNAME","records":["%s."],"ttl":%d}]`,
+			"PUT /api/v1/domains/example.com/rrsets/",
+			`[{"subname":"assets","type":"CNAME","records":["d111111abcdef8.cloudfront.net."],"ttl":3600}]`, 3600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z, target, ttl := &apiZone{}, oldTarget, 7200
+			z.serve(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+				if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "retrieve") {
+					if string(body) != tc.body {
+						t.Errorf("the body is\n%s\nwant\n%s", body, tc.body)
+					}
+					target, ttl = newTarget, tc.ttl
+					_, _ = w.Write([]byte(`{"status":"SUCCESS"}`))
+					return
+				}
+				_, _ = w.Write([]byte(strings.NewReplacer("%s", target, "%d", strconv.Itoa(ttl)).Replace(tc.list)))
+			})
+			d, err := tc.typ.New(Options{Zones: []string{"example.com"}, Settings: tc.settings, Clock: providers.RealClock{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Replace(t.Context(), libdnsName, recs("CNAME", 2*time.Hour, oldTarget), recs("CNAME", time.Minute, newTarget)); err != nil {
+				t.Fatal(err)
+			}
+			if len(z.seen) != 1 || z.seen[0] != tc.write {
+				t.Errorf("requests that write are %v, want %s", z.seen, tc.write)
+			}
+			set, err := d.Look(t.Context(), libdnsName)
+			if want := recs("CNAME", time.Duration(tc.ttl)*time.Second, newTarget); err != nil || !providers.SameRecords(set.Records, want) {
+				t.Errorf("%v stands (%v), want %v: the floor is seen", set.Records, err, want)
+			}
+		})
+	}
+}
