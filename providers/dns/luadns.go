@@ -12,7 +12,8 @@ import (
 // that replaces the record sets given, all or none (libdns.AtomicErr);
 // AppendRecords and DeleteRecords are one request each; a deletion must match
 // name, type, value and TTL. The list asks for no page, and so has what the API
-// gives by default.
+// gives by default. Each call makes an HTTP transport of its own, so that a
+// connection stays open after each until the server closes it.
 func luadnsType() Type {
 	return libdnsType(libdnsRow{
 		name: "luadns", title: "LuaDNS",
