@@ -11,8 +11,10 @@ import (
 
 // Every example is a whole configuration: in the sandbox its plan has no
 // blocked bucket, and applying it moves every bucket with no visitor missing
-// an object.
+// an object. The sandbox needs no credentials for that; anything else does.
 func TestExamples(t *testing.T) {
+	t.Setenv("CLOUDFLARE_API_TOKEN", "")
+	t.Setenv("CF_API_TOKEN", "")
 	dirs, err := filepath.Glob("../examples/*")
 	if err != nil || len(dirs) == 0 {
 		t.Fatal("no examples", err)
@@ -38,5 +40,18 @@ func TestExamples(t *testing.T) {
 				t.Errorf("not every visitor is served by CloudFront:\n%s%s", stdout.String(), stderr.String())
 			}
 		})
+	}
+}
+
+// The real world is not asked without the credentials that its provider needs.
+func TestExampleWithoutToken(t *testing.T) {
+	t.Setenv("CLOUDFLARE_API_TOKEN", "")
+	t.Setenv("CF_API_TOKEN", "")
+	for _, command := range []string{"validate", "plan"} {
+		var stdout, stderr bytes.Buffer
+		code := Main([]string{command, "-chdir=../examples/cloudflare"}, strings.NewReader(""), &stdout, &stderr)
+		if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "CLOUDFLARE_API_TOKEN") {
+			t.Errorf("%s exits with %d:\n%s%s", command, code, stdout.String(), stderr.String())
+		}
 	}
 }

@@ -107,7 +107,21 @@ func (a *app) dir() string {
 }
 
 func (a *app) loadOptions() config.Options {
-	return config.Options{DNSTypes: dnsTypes(dns.Types()), Vars: a.flags.vars, VarFiles: a.flags.varFiles, Env: a.env}
+	types := dnsTypes(dns.Types())
+	if a.flags.sandbox {
+		withoutCredentials(types)
+	}
+	return config.Options{DNSTypes: types, Vars: a.flags.vars, VarFiles: a.flags.varFiles, Env: a.env}
+}
+
+// withoutCredentials lets every setting be left out: a sandbox asks no
+// provider, so it needs no token to try a configuration.
+func withoutCredentials(types []config.DNSType) {
+	for _, t := range types {
+		for i := range t.Settings {
+			t.Settings[i].Required = false
+		}
+	}
 }
 
 // load reads and validates the configuration; its findings are said.

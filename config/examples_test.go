@@ -8,7 +8,10 @@ import (
 func TestExamples(t *testing.T) {
 	for _, dir := range inputs(t, "../examples/*") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			c, files, diags := Load(dir, Options{DNSTypes: []DNSType{route53}})
+			c, files, diags := Load(dir, Options{DNSTypes: []DNSType{
+				route53, {Type: "cloudflare"}, {Type: "manual"},
+				{Type: "rfc2136", Settings: []Setting{{Name: "server", Required: true}, {Name: "key_name"}, {Name: "key_algorithm"}}},
+			}})
 			if len(diags) > 0 {
 				t.Fatal(text(files, diags))
 			}
