@@ -7,11 +7,15 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const module = "github.com/edgeward/edgeward/"
@@ -160,4 +164,45 @@ func faults(t *testing.T, path, name string) []string {
 		return true
 	})
 	return found
+}
+
+// README's table of findings has the code of every finding that the planner
+// makes, and no other. Codes are literals: the second value of a Finding, or
+// the first argument of a local function that makes one.
+func TestFindingCodesInREADME(t *testing.T) {
+	files, err := filepath.Glob("../planner/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no planner", err)
+	}
+	made := regexp.MustCompile(`(?:\{(?:Error|Warning|Note), |\b(?:bad|warn|note)\()"([a-z]+(?:-[a-z]+)*)"`)
+	want := map[string]bool{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range made.FindAllStringSubmatch(string(src), -1) {
+			want[m[1]] = true
+		}
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "\n| code |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	got := map[string]bool{}
+	for _, row := range strings.Split(table, "\n") {
+		if cells := strings.Split(row, "|"); len(cells) > 1 {
+			for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(cells[1], -1) {
+				got[m[1]] = true
+			}
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("codes of findings in the planner (-) and in README.md (+):\n%s", d)
+	}
 }
