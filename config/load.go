@@ -22,7 +22,8 @@ const maxFileSize = 8 << 20
 
 // Files are the parsed files by the name that diagnostics use, which is what
 // hcl.NewDiagnosticTextWriter needs to show source lines. Input that holds
-// sensitive values is not among them.
+// sensitive values is not among them, and where there are findings, a secret
+// that was written down in the configuration is masked.
 type Files map[string]*hcl.File
 
 // loader is one run of Load.
@@ -32,6 +33,8 @@ type loader struct {
 	files Files
 	diags hcl.Diagnostics
 	seen  map[string]bool
+	// broken are the files whose syntax is wrong.
+	broken map[string]bool
 
 	blocks    map[string][]*hclsyntax.Block
 	variables map[string]*variable
@@ -50,7 +53,7 @@ type loader struct {
 func Load(dir string, o Options) (*Config, Files, hcl.Diagnostics) {
 	l := &loader{
 		dir: dir, o: o,
-		files: Files{}, seen: map[string]bool{},
+		files: Files{}, seen: map[string]bool{}, broken: map[string]bool{},
 		blocks:    map[string][]*hclsyntax.Block{},
 		variables: map[string]*variable{},
 		locals:    map[string]*local{},
@@ -65,6 +68,7 @@ func Load(dir string, o Options) (*Config, Files, hcl.Diagnostics) {
 		l.evaluate(c)
 	}
 	sortDiags(l.diags)
+	l.maskSecrets()
 	return c, l.files, l.diags
 }
 
@@ -196,6 +200,7 @@ func (l *loader) parse(name string, src []byte) bool {
 		l.files[name] = file
 	}
 	l.addAll(diags)
+	l.broken[name] = diags.HasErrors()
 	if diags.HasErrors() {
 		return false
 	}
