@@ -143,9 +143,6 @@ func (a *app) options(goal planner.Goal) (planner.Options, error) {
 		}
 		return o, refuse(hint, "unknown stage %q", a.flags.until)
 	}
-	if a.flags.parallelism < 0 {
-		return o, refuse("leave it out to use the configuration's", "-parallelism is %d, which is less than 1", a.flags.parallelism)
-	}
 	if a.flags.waitTimeout < 0 {
 		return o, refuse("to end at the first wait, type -wait=false", "-wait-timeout is %s, which is less than nothing", a.flags.waitTimeout)
 	}

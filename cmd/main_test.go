@@ -191,3 +191,32 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// What is wrong is said before anything is looked at: in a flag, and in a
+// provider's settings, which validate gives to the provider's own adapter.
+func TestWrongValuesAreSaid(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args     []string
+		settings string
+		want     string
+	}{
+		"no parallelism": {[]string{"plan", "-sandbox", "-parallelism=0"}, `server = "192.0.2.53"`, "-parallelism is 0, which is less than 1"},
+		"less than none": {[]string{"status", "-sandbox", "-parallelism", "-3"}, `server = "192.0.2.53"`, "-parallelism is -3, which is less than 1"},
+		"port":           {[]string{"validate"}, `server = "192.0.2.53:99999"`, `read server: "192.0.2.53:99999" has no port`},
+		"algorithm":      {[]string{"validate"}, "server = \"192.0.2.53\"\nkey_name = \"k\"\nkey_secret = \"aGVsbG8=\"\nkey_algorithm = \"md5\"", "make dns_provider.rfc2136.x: read key_algorithm"},
+		"variable":       {[]string{"validate", "-var=x=1"}, `server = "192.0.2.53"`, `No variable "x" is declared. Declare it`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFolder(t)
+			src := "dns_provider \"rfc2136\" \"x\" {\nzones = [\"example.com\"]\n" + tc.settings + "\n}\nbucket \"assets.example.com\" {}\n"
+			if err := os.WriteFile("edgeward.hcl", []byte(src), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			code := Main(tc.args, strings.NewReader(""), &stdout, &stderr)
+			if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), tc.want) {
+				t.Errorf("exit code %d, want %q:\n%s%s", code, tc.want, stdout.String(), stderr.String())
+			}
+		})
+	}
+}

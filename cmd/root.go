@@ -74,6 +74,9 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 	if c.Annotations[noFolder] != "" && c.Flags().Changed("chdir") {
 		return refuse("leave -chdir out", "%s reads no folder", c.CommandPath())
 	}
+	if c.Flags().Changed("parallelism") && a.flags.parallelism < 1 {
+		return refuse("leave it out to use the configuration's", "-parallelism is %d, which is less than 1", a.flags.parallelism)
+	}
 	return nil
 }
 

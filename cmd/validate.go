@@ -31,6 +31,10 @@ func (a *app) validateRun() error {
 	if err != nil {
 		return err
 	}
+	// Making the adapters asks nobody, and each says what its settings lack.
+	if _, err := realWorld(cfg); err != nil {
+		return err
+	}
 	names := 0
 	for _, b := range cfg.Buckets {
 		names += len(b.CNAMEs)

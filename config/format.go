@@ -57,6 +57,8 @@ const starter = `# edgeward moves public S3 buckets behind CloudFront.
 
 # Where the DNS records are edited. The credentials are those of the AWS SDK:
 # environment, shared files, single sign-on, or the machine's role.
+# Other providers, among them cloudflare, rfc2136 (BIND) and manual (a person):
+# edgeward providers.
 dns_provider "route53" "main" {
   zones = [%s]
 }

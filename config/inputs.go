@@ -53,8 +53,11 @@ func (l *loader) setFromFlag(i int, arg string) {
 func (l *loader) lookUp(name string, at hcl.Range) *variable {
 	v := l.variables[name]
 	if v == nil {
-		l.errorf(place{rng: at}, "Undeclared variable", "No variable %q is declared. %s Or declare it: variable %q { … }.",
-			name, suggest(name, sortedKeys(l.variables), "variable"), name)
+		way := "Declare it"
+		if len(l.variables) > 0 {
+			way = suggest(name, sortedKeys(l.variables), "variable") + " Or declare it"
+		}
+		l.errorf(place{rng: at}, "Undeclared variable", "No variable %q is declared. %s: variable %q { … }.", name, way, name)
 	}
 	return v
 }
