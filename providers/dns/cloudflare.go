@@ -138,7 +138,7 @@ func (d *cloudflareDNS) Look(ctx context.Context, name string) (providers.Record
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s: %w", name, err)
 	}
-	raw, err := z.read(ctx, name, false)
+	raw, err := z.known.read(ctx, name, false)
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, z.name, err)
 	}

@@ -31,123 +31,25 @@ type cloudflareZone struct {
 	// flattenAll: the zone flattens every CNAME, as far as the token may know.
 	flattenAll bool
 
-	// mu guards the fields below; it is never held while waiting.
+	// known is what was read of the zone.
+	known *reads[cloudflareRecord]
+
+	// mu guards busy; it is never held while waiting.
 	mu sync.Mutex
-	// size is how many records the zone has, as far as known.
-	size int
-	// writes counts beginnings and ends of writes; written has the count of the
-	// last one by name. A read is later than a name's last write if it began at
-	// a count not below that.
-	writes  uint64
-	written map[string]uint64
-	// reads numbers the listings as they begin.
-	reads  uint64
-	last   *cloudflareListing
-	flight *cloudflareListing
-	// singles counts names read singly since singlesFrom.
-	singles     int
-	singlesFrom time.Time
-	// busy has the names that are being changed; writers is their number.
+	// busy has the names that are being changed.
 	busy map[string]chan struct{}
 }
 
-// cloudflareListing is all records of a zone by name, complete when done is
-// closed and err is nil.
-type cloudflareListing struct {
-	number, writes uint64
-	ended          time.Time
-	done           chan struct{}
-	records        map[string][]cloudflareRecord
-	err            error
+func newCloudflareZone(d *cloudflareDNS, name, id string) *cloudflareZone {
+	z := &cloudflareZone{d: d, name: name, id: id, busy: map[string]chan struct{}{}}
+	// One record created and one removed between two pages hide a third one.
+	z.known = &reads[cloudflareRecord]{clock: d.clock, page: cloudflarePageSize, one: z.readName, all: z.readAll, doubtful: true}
+	return z
 }
 
-// read gives the records at name. They are from a listing that ended at most
-// some seconds ago and began after the last write to the name; with anew, from
-// a read that begins after the call.
-func (z *cloudflareZone) read(ctx context.Context, name string, anew bool) ([]cloudflareRecord, error) {
-	var after uint64
-	if anew {
-		z.mu.Lock()
-		after = z.reads
-		z.mu.Unlock()
-		// Those who come within a moment share one listing.
-		if err := z.d.clock.Sleep(ctx, gather); err != nil {
-			return nil, err
-		}
-	}
-	for single := false; ; {
-		now := z.d.clock.Now()
-		z.mu.Lock()
-		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < fresh) {
-			records := l.records[name]
-			if len(records) > 0 || z.size <= cloudflarePageSize {
-				z.mu.Unlock()
-				return records, nil
-			}
-			// One record created and one removed between two pages hide a third
-			// one: that a name is empty is asked for itself.
-			single = true
-		}
-		if l := z.flight; l != nil && !single {
-			z.mu.Unlock()
-			select {
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-l.done:
-			}
-			if l.err != nil && l.number > after {
-				return nil, l.err
-			}
-			continue
-		}
-		if single || z.cheaperSingly(now) {
-			writes := z.writes
-			z.mu.Unlock()
-			records, err := z.readName(ctx, name)
-			if err != nil || z.unwritten(name, writes) {
-				return records, err
-			}
-			continue
-		}
-		l := z.begin()
-		z.mu.Unlock()
-		if err := z.sweep(ctx, l); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// cheaperSingly says, with z.mu held, whether to read one name rather than the
-// whole zone: until as many names were read singly as the zone has pages, so
-// that it never costs more than twice the better of the two.
-func (z *cloudflareZone) cheaperSingly(now time.Time) bool {
-	pages := (z.size + cloudflarePageSize - 1) / cloudflarePageSize
-	if pages <= 1 {
-		return false
-	}
-	if now.Sub(z.singlesFrom) > fresh {
-		z.singles, z.singlesFrom = 0, now
-	}
-	z.singles++
-	return z.singles <= pages
-}
-
-func (z *cloudflareZone) unwritten(name string, since uint64) bool {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	return z.written[name] <= since
-}
-
-// begin makes the next listing, with z.mu held.
-func (z *cloudflareZone) begin() *cloudflareListing {
-	z.reads++
-	z.flight = &cloudflareListing{number: z.reads, writes: z.writes, done: make(chan struct{})}
-	return z.flight
-}
-
-// sweep lists the zone. Pages are counted from the beginning, so that a record
+// readAll lists the zone. Pages are counted from the beginning, so that a record
 // created or removed meanwhile moves the others; then it begins anew.
-func (z *cloudflareZone) sweep(ctx context.Context, l *cloudflareListing) error {
+func (z *cloudflareZone) readAll(ctx context.Context) (map[string][]cloudflareRecord, error) {
 	var all []cloudflareRecord
 	err := errMoved
 	for range cloudflareRelists {
@@ -156,24 +58,14 @@ func (z *cloudflareZone) sweep(ctx context.Context, l *cloudflareListing) error 
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("list records of zone %s: %w", z.name, z.d.explain(z.name, false, err))
+		return nil, fmt.Errorf("list records of zone %s: %w", z.name, z.d.explain(z.name, false, err))
 	}
-	l.ended = z.d.clock.Now()
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.flight = nil
-	if err == nil {
-		l.records = map[string][]cloudflareRecord{}
-		for _, r := range all {
-			n := clean(r.Name)
-			l.records[n] = append(l.records[n], r)
-		}
-		z.size, z.last = len(all), l
-	} else if ctx.Err() == nil {
-		l.err = err
+	byName := map[string][]cloudflareRecord{}
+	for _, r := range all {
+		n := clean(r.Name)
+		byName[n] = append(byName[n], r)
 	}
-	close(l.done)
-	return err
+	return byName, nil
 }
 
 // errMoved says that the pages of a listing do not fit together.

@@ -64,14 +64,6 @@ func (z *cloudflareZone) turn(ctx context.Context, name string) (func(), error) 
 	}
 }
 
-// mark makes earlier reads of name useless.
-func (z *cloudflareZone) mark(name string) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.writes++
-	z.written[name] = z.writes
-}
-
 // replace reads, compares, writes and reads back.
 func (z *cloudflareZone) replace(ctx context.Context, name string, have, want []providers.Record) error {
 	if err := cloudflareWritable(want); err != nil {
@@ -100,9 +92,9 @@ func (z *cloudflareZone) replace(ctx context.Context, name string, have, want []
 	if err != nil || len(steps) == 0 {
 		return err
 	}
-	z.mark(name)
+	z.known.mark(name)
 	err = z.write(paid, name, steps)
-	z.mark(name)
+	z.known.mark(name)
 	_, err = z.confirm(ctx, name, have, final, err)
 	return err
 }
@@ -433,7 +425,7 @@ func (z *cloudflareZone) readBack(ctx context.Context, name string) ([]cloudflar
 	if alone {
 		return z.readName(ctx, name)
 	}
-	return z.read(ctx, name, true)
+	return z.known.read(ctx, name, true)
 }
 
 // sameButTTL compares records but for their TTLs.
@@ -464,7 +456,7 @@ func (z *cloudflareZone) ensure(ctx context.Context, name string, r providers.Re
 		return err
 	}
 	defer end()
-	raw, err := z.read(ctx, name, false)
+	raw, err := z.known.read(ctx, name, false)
 	if err != nil {
 		return err
 	}
@@ -477,9 +469,9 @@ func (z *cloudflareZone) ensure(ctx context.Context, name string, r providers.Re
 			return err
 		}
 	}
-	z.mark(name)
+	z.known.mark(name)
 	sent := z.write(ctx, name, []cloudflareStep{step})
-	z.mark(name)
+	z.known.mark(name)
 	raw, err = z.confirm(ctx, name, nil, []providers.Record{r}, sent)
 	// What stands decides: a conflict may be the same record, made by somebody
 	// else, and the record created may have been given a proxy.

@@ -106,7 +106,7 @@ func (d *cloudflareDNS) find(ctx context.Context, name string) (*cloudflareZone,
 		if err := inForce(active[0]); err != nil {
 			return nil, err
 		}
-		z := &cloudflareZone{d: d, name: name, id: active[0].ID, written: map[string]uint64{}, busy: map[string]chan struct{}{}}
+		z := newCloudflareZone(d, name, active[0].ID)
 		return z, z.settings(ctx)
 	case len(active) > 1:
 		return nil, fmt.Errorf("zone %s is ambiguous: the token reads %d active zones of this name; "+

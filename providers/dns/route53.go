@@ -100,7 +100,7 @@ func (d *route53DNS) Look(ctx context.Context, name string) (providers.RecordSet
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s: %w", name, err)
 	}
-	sets, err := z.read(ctx, name, false)
+	sets, err := z.known.read(ctx, name, false)
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, z.name, err)
 	}
@@ -128,7 +128,7 @@ func (d *route53DNS) Replace(ctx context.Context, name string, have, want []prov
 	if err := writable(z.name, name, want); err != nil {
 		return fmt.Errorf("replace records of %s in zone %s: %w", name, z.name, err)
 	}
-	sets, err := z.read(ctx, name, true)
+	sets, err := z.known.read(ctx, name, true)
 	if err == nil {
 		err = z.change(ctx, &change{name: name, have: have, want: want}, sets)
 	}

@@ -218,7 +218,7 @@ func (z *zone) sift(ctx context.Context, batch []*change, refusal error) {
 	errs := make([]error, len(batch))
 	var wg sync.WaitGroup
 	for i, c := range batch {
-		wg.Go(func() { sets[i], errs[i] = z.read(reading, c.name, true) })
+		wg.Go(func() { sets[i], errs[i] = z.known.read(reading, c.name, true) })
 	}
 	wg.Wait()
 	var rest []*change
@@ -276,14 +276,13 @@ func (z *zone) put(ctx context.Context, batch []*change) (*types.ChangeInfo, err
 	return out.ChangeInfo, nil
 }
 
-// mark makes earlier reads of the names useless.
+// mark makes earlier reads of the names of a batch useless.
 func (z *zone) mark(batch []*change) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.writes++
+	var names []string
 	for _, c := range batch {
-		z.written[c.name] = z.writes
+		names = append(names, c.name)
 	}
+	z.known.mark(names...)
 }
 
 // await waits until a change is INSYNC: on all of Route 53's name servers
