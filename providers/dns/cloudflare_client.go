@@ -220,7 +220,8 @@ func (d *cloudflareDNS) explain(zone string, write bool, err error) error {
 	}
 	switch {
 	case errors.Is(err, providers.ErrCredentials):
-		return fmt.Errorf("%s is not taken by Cloudflare; check that it is a whole and valid API token, not a Global API Key: %w", setting, err)
+		return &keyError{err: fmt.Errorf("%s is not taken by Cloudflare: %w", setting, err),
+			hint: "check that it is a whole and valid API token, not a Global API Key"}
 	case errors.Is(err, providers.ErrDenied) && write:
 		return fmt.Errorf("the token (%s) may not change zone %s: it needs the permission DNS:Edit for this zone: %w", setting, zone, err)
 	case errors.Is(err, providers.ErrDenied):

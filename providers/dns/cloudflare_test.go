@@ -84,9 +84,17 @@ func wantError(t *testing.T, err, class error, says ...string) {
 		t.Errorf("error is %v, want one that is %v", err, class)
 		return
 	}
+	text := err.Error()
+	var advice interface{ Hint() string }
+	switch {
+	case errors.As(err, &advice):
+		text += "; " + advice.Hint()
+	case errors.Is(err, providers.ErrCredentials):
+		t.Errorf("%q does not say what to do", err)
+	}
 	for _, w := range says {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("%q does not say %q", err, w)
+		if !strings.Contains(text, w) {
+			t.Errorf("%q does not say %q", text, w)
 		}
 	}
 	noCanary(t, err)
