@@ -164,7 +164,9 @@ func (s Style) step(b *strings.Builder, step planner.Step) {
 		s.change(b, step, c)
 	}
 	for _, row := range step.ByHand {
-		s.hang(b, strings.Repeat(" ", changeIndent)+pad("by hand", pathWidth), changeIndent+pathWidth, row)
+		// A row is long, so it stands as far to the left as the records do.
+		b.WriteString(strings.Repeat(" ", changeIndent) + "by hand\n")
+		s.hang(b, strings.Repeat(" ", changeIndent+2), changeIndent+2, row)
 	}
 	if links := step.Links; len(links) > 0 {
 		more := ""

@@ -6,6 +6,7 @@ package view
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -45,12 +46,13 @@ func (s Style) width() int {
 }
 
 // Wrap breaks text into lines of at most width columns. A word that is longer
-// than a line stays whole, so that names and commands can be copied.
+// than a line stays whole, so that names and commands can be copied, and so does
+// a row of a zone file between quotes.
 func Wrap(text string, width int) []string {
 	var lines []string
 	for _, paragraph := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		line := ""
-		for _, word := range strings.Fields(paragraph) {
+		for _, word := range words(paragraph) {
 			if line == "" {
 				line = word
 				continue
@@ -65,6 +67,33 @@ func Wrap(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// words parts a paragraph at its spaces, but not within quotes that hold a row
+// of a zone file, such as "www.example.com. 60 IN CNAME example.net.".
+func words(paragraph string) []string {
+	var all []string
+	parts := strings.Split(paragraph, `"`)
+	quoted := func(i int) bool { return i%2 == 1 && i+1 < len(parts) && strings.Contains(parts[i], " IN ") }
+	open := false // the last word goes on: no space has followed it
+	for i, part := range parts {
+		if i > 0 && !quoted(i) && !quoted(i-1) {
+			part = `"` + part
+		}
+		fields := strings.Fields(part)
+		if quoted(i) {
+			fields = []string{`"` + part + `"`}
+		}
+		if open && len(fields) > 0 && strings.TrimLeftFunc(part, unicode.IsSpace) == part {
+			all[len(all)-1] += fields[0]
+			fields = fields[1:]
+		}
+		all = append(all, fields...)
+		if part != "" {
+			open = len(all) > 0 && strings.TrimRightFunc(part, unicode.IsSpace) == part
+		}
+	}
+	return all
 }
 
 // hang writes text behind first, wrapped to the style's width; the further

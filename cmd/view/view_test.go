@@ -289,3 +289,27 @@ func TestByHandIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// A row of a zone file stays on one line, so that it can be copied; all other
+// text is parted at its spaces, as if there were no quotes.
+func TestWrapKeepsRows(t *testing.T) {
+	row := `"a.example.com. 60 IN CNAME d111111abcdef8.cloudfront.net."`
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"row":         {"set " + row + " in place", []string{"set", row, "in place"}},
+		"two rows":    {"set " + row + " in place of " + row + "; then", []string{"set", row, "in place of", row + ";", "then"}},
+		"behind text": {"x=" + row + "y z", []string{"x=" + row + "y", "z"}},
+		"other quote": {`it is "A 192.0.2.1 TTL 60s", no`, []string{`it is "A`, `192.0.2.1`, `TTL 60s",`, "no"}},
+		"one quote":   {`a "b IN c d e f g h`, []string{`a "b IN c d`, `e f g h`}},
+		"empty quote": {`a "" b`, []string{`a "" b`}},
+		"only row":    {row, []string{row}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if d := cmp.Diff(tc.want, Wrap(tc.text, 11)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
