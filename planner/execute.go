@@ -313,7 +313,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 		return waiting("could not look: " + err.Error()), false, nil
 	}
 	a.Retry = retries(x.Options, br.b)
-	if br.r.goal == Migrate && a.Crumbs.held() && !a.Retry && !a.switched() {
+	if br.r.goal == Migrate && a.Crumbs.held() && !a.Retry {
 		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}
 	}
 	if fs := a.Findings; blocked(fs) {

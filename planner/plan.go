@@ -148,7 +148,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if g == Migrate {
 		p.Findings = findings(b, a)
 	}
-	held := g == Migrate && a.Crumbs.held() && !a.Retry && !a.switched()
+	held := g == Migrate && a.Crumbs.held() && !a.Retry
 	if held {
 		p.Findings = []Finding{heldFinding(b, a)}
 	}
@@ -299,6 +299,10 @@ func heldFinding(b config.Bucket, a Actual) Finding {
 	how := "by hand"
 	if code != "" && code != "manual" {
 		how = "because of " + code
+	}
+	if a.switched() {
+		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: the names are still the distribution's",
+			"nothing is done about it until: edgeward rollback -target='" + b.Address + "' to end it, or edgeward apply -retry='" + b.Address + "' to stay"}
 	}
 	return Finding{Note, "held", "the bucket was rolled back " + how + " at " + at + " and is held",
 		"nothing is done about it until: edgeward apply -retry='" + b.Address + "'"}

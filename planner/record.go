@@ -496,7 +496,11 @@ func restoreTTL(ctx context.Context, s scene) error {
 	if err := s.replace(ctx, "restore the TTL of", rs); err != nil {
 		return err
 	}
-	return s.setTags(ctx, map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""})
+	end := map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""}
+	if s.a.Crumbs.held() { // of a way back that ended before its first record; -retry lifts it
+		end[crumbHold] = ""
+	}
+	return s.setTags(ctx, end)
 }
 
 // shortDuration prints whole units: 90s, 1h, 1h30m, 1d.
