@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/edgeward/edgeward/config"
 )
 
 // Every example is a whole configuration: in the sandbox its plan has no
@@ -53,5 +55,45 @@ func TestExampleWithoutToken(t *testing.T) {
 		if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "CLOUDFLARE_API_TOKEN") {
 			t.Errorf("%s exits with %d:\n%s%s", command, code, stdout.String(), stderr.String())
 		}
+	}
+}
+
+// The configurations in the documentation are formatted, and valid once the
+// secrets that they name are in the environment.
+func TestDocumentedConfigurations(t *testing.T) {
+	t.Setenv("RFC2136_TSIG_SECRET", "aGVsbG8=")
+	docs, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, doc := range append(docs, "../README.md") {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?s)\n```hcl\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			n++
+			src := m[1]
+			if want := string(config.Format([]byte(src))); src != want {
+				t.Errorf("%s has a configuration that is not formatted:\n%s", doc, src)
+			}
+			dir := t.TempDir()
+			for block, least := range map[string]string{"bucket": `"assets.example.com" {}`, "dns_provider": `"manual" "x" { zones = ["example.com"] }`} {
+				if !strings.Contains("\n"+src, "\n"+block+" ") {
+					src += "\n" + block + " " + least + "\n"
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, config.MainFile), []byte(src), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			if code := Main([]string{"validate", "-chdir=" + dir}, strings.NewReader(""), &stdout, &stderr); code != 0 {
+				t.Errorf("%s: validate exits with %d:\n%s\n%s", doc, code, src, stderr.String())
+			}
+		}
+	}
+	if n < 2 {
+		t.Errorf("only %d configurations found", n)
 	}
 }
