@@ -118,6 +118,18 @@ type bucketRun struct {
 	done     map[Kind]bool
 	errs     []stepError
 	switched bool
+	hold     *string // the hold as the run found it
+}
+
+// lifts says whether -retry lifts a hold: the one that the run found, and not
+// that of a way back which was begun since.
+func (br *bucketRun) lifts(hold string) bool {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if br.hold == nil {
+		br.hold = &hold
+	}
+	return *br.hold == hold
 }
 
 type stepError struct {
@@ -293,7 +305,8 @@ func mayHaveWorked(err error) bool {
 	}
 	var stale *StaleError
 	var mismatch *MismatchError
-	return !errors.As(err, &stale) && !errors.As(err, &mismatch)
+	var held *heldError
+	return !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &held)
 }
 
 // round is one look, with one act where there is something to do.
@@ -313,7 +326,8 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 		return waiting("could not look: " + err.Error()), false, nil
 	}
 	a.Retry = retries(x.Options, br.b)
-	if br.r.goal == Migrate && a.Crumbs.held() && !a.Retry {
+	lifts := !a.Exact || br.lifts(a.Crumbs[crumbHold])
+	if br.r.goal == Migrate && a.Crumbs.held() && (!a.Retry || !lifts) {
 		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}
 	}
 	if fs := a.Findings; blocked(fs) {

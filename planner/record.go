@@ -318,6 +318,9 @@ func switchNames(ctx context.Context, s scene) error {
 	if err := s.setTags(ctx, save); err != nil {
 		return err
 	}
+	if err := stillFree(ctx, s); err != nil {
+		return err
+	}
 	var rs []replacement
 	for _, n := range s.a.Names {
 		if n.Serves != servesOurs {
@@ -325,6 +328,19 @@ func switchNames(ctx context.Context, s scene) error {
 		}
 	}
 	return s.replace(ctx, "switch", rs)
+}
+
+// stillFree reads, as the last thing before the switch, whether a way back was
+// begun since the look: the links take a while to fetch.
+func stillFree(ctx context.Context, s scene) error {
+	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN)
+	if err != nil {
+		return fmt.Errorf("read the tags of distribution %s before the switch: %w", s.a.Dist.ID, err)
+	}
+	if hold := tags[crumbHold]; hold != "" && hold != s.a.Crumbs[crumbHold] {
+		return &heldError{s.b.Address, hold}
+	}
+	return nil
 }
 
 // checkPropagated: the world answers with the distribution (rule 9).

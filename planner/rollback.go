@@ -31,6 +31,12 @@ func (n NameActual) restored(old []providers.Record, c crumbs) bool {
 	return providers.SameRecords(old, n.Set.Records) || providers.SameRecords(withTTL(old, was), n.Set.Records)
 }
 
+// heldSince says that the bucket is held and nothing was prepared to switch it
+// since: else an apply -retry may be under way, which only a new hold stops.
+func (c crumbs) heldSince() bool {
+	return c.held() && c[crumbLowSince] == "" && c[crumbProof] == ""
+}
+
 // checkRestore: every name has its old record, and the bucket is held.
 func checkRestore(b config.Bucket, a Actual) Verdict {
 	if a.Dist == nil {
@@ -54,7 +60,7 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 		v.Changes = append(v.Changes, ValueChange{recordPath(n.CNAME.Name), showRecords(n.Set.Records), showRecords(old)})
 		v.ByHand = append(v.ByHand, n.byHand(old)...)
 	}
-	if v.Changes == nil && a.Crumbs.held() {
+	if v.Changes == nil && a.Crumbs.heldSince() {
 		return done("the names have their old records")
 	}
 	if v.Changes == nil {
@@ -68,7 +74,7 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 // restoreRecords writes the hold first (rule 10), so that no other run switches
 // the bucket again, and then the old records.
 func restoreRecords(ctx context.Context, s scene) error {
-	if !s.a.Crumbs.held() {
+	if !s.a.Crumbs.heldSince() {
 		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/manual"}
 		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof} {
 			if s.a.Crumbs[k] != "" {

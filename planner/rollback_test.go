@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
 )
 
 // TestRollbackKilledAtEveryCall: whatever call a way back dies at, a second one
@@ -63,5 +64,52 @@ func rollbackKilled(t *testing.T, l *lab, n int, then Goal, retry []string, ends
 			t.Errorf("killed after call %d: %s is %v, was %v", n, name, got, before)
 		}
 		s.served()
+	})
+}
+
+// TestApplyAndRollbackAtOnce: a way back that is begun while an apply is between
+// its last look and the switch, or while apply -retry waits, is the last word.
+func TestApplyAndRollbackAtOnce(t *testing.T) {
+	s3 := func(s *session) bool {
+		return s.w.Records(s.c.Buckets[0].Name)[0].Value != s.w.Distributions()[0].Domain
+	}
+	t.Run("while the links are fetched again before the switch", func(t *testing.T) {
+		var h hooked
+		inWorld(t, assets, func(l *lab) { l.options.Hook = h.hook }, func(t *testing.T, s *session) {
+			s.o.Until = TTLLower
+			s.apply(t.Context(), Migrate)
+			s.o.Until = ""
+			pause1(t, time.Hour) // the proof is too old then
+			id := s.w.Distributions()[0].ID
+			p := s.plan(t.Context(), Migrate)
+			h.set(func(c sandbox.Call) error {
+				if c.Op == "Distributions.Distribution" && c.After { // the first call of the gate
+					go s.w.EditTags(id, map[string]string{crumbHold: writeTime(time.Now()) + "/manual"})
+				}
+				return nil
+			})
+			p.Buckets[0].Steps = p.Buckets[0].Steps[len(p.Buckets[0].Steps)-3:]
+			r := one(t, s.run(t.Context(), p, nil))
+			if r.Outcome != OutcomeHeld || !s3(s) {
+				t.Errorf("%+v, %v", r, s.w.Records(assets))
+			}
+			s.served()
+		})
+	})
+	t.Run("while apply -retry waits", func(t *testing.T) {
+		inWorld(t, assets, nil, func(t *testing.T, s *session) {
+			s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+			s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+			again := &session{t: t, w: s.w, c: s.c, o: Options{Retry: []string{"*"}}}
+			p := again.plan(t.Context(), Migrate)
+			ended := make(chan Report)
+			go func() { ended <- again.run(t.Context(), p, nil) }()
+			pause1(t, 20*time.Minute)
+			s.apply(t.Context(), Rollback)
+			if r := one(t, <-ended); r.Outcome != OutcomeHeld || !s3(s) {
+				t.Errorf("%+v, %v", r, s.w.Records(assets))
+			}
+			s.served()
+		})
 	})
 }
