@@ -505,6 +505,9 @@ func restoreTTL(ctx context.Context, s scene) error {
 	for _, n := range s.a.Names {
 		final, ok := finalTTL(s.b, s.a)
 		final = max(final, n.Features.MinTTL)
+		if n.Serves != servesOurs {
+			return fmt.Errorf("restore the TTL of %s: it is %q now, not the distribution's, and is not touched: %w", n.CNAME.Name, showRecords(n.Set.Records), providers.ErrConflict)
+		}
 		if ttl, has := n.ttl(); ok && has && ttl != final {
 			rs = append(rs, replacement{n, withTTL(n.Set.Records, final)})
 		}

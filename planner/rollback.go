@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/edgeward/edgeward/config"
@@ -20,7 +21,10 @@ func oldRecords(b config.Bucket, a Actual, n NameActual) ([]providers.Record, er
 		return nil, fmt.Errorf("distribution %s has no tag %s, which keeps the old record of %s; set the record by hand: CNAME %s",
 			a.Dist.ID, crumbWas, n.CNAME.Name, a.Dist.Settings.OriginDomain)
 	}
-	ttl, _, _ := a.Crumbs.wasTTL()
+	ttl, _, ok := a.Crumbs.wasTTL()
+	if !ok { // lost, or never had: better the one it has than none
+		ttl, _ = n.ttl()
+	}
 	return decodeRecords(was, max(ttl, n.Features.MinTTL))
 }
 
@@ -40,7 +44,7 @@ func (c crumbs) heldSince() bool {
 // checkRestore: every name has its old record, and the bucket is held.
 func checkRestore(b config.Bucket, a Actual) Verdict {
 	if a.Dist == nil {
-		return done("edgeward has changed nothing")
+		return withoutDistribution(b, a)
 	}
 	v := todo("the old record of every name; the distribution stays, enabled, with its aliases: resolvers still send visitors there")
 	for _, n := range a.Names {
@@ -69,6 +73,17 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 	v.Expect = expectInSync
 	v.Undo = "edgeward apply -retry='" + b.Address + "'"
 	return v
+}
+
+// withoutDistribution: nothing was changed, unless the moved name is at some
+// distribution: then the crumbs have gone with it, or with its tag.
+func withoutDistribution(b config.Bucket, a Actual) Verdict {
+	if n := a.moved(b); n != nil && n.Serves == servesElsewhere &&
+		slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool { return strings.HasSuffix(strings.ToLower(r.Value), ".cloudfront.net") }) {
+		return failed(fmt.Sprintf("%s is %q, but no distribution has the tag %s = %s: it was deleted or has lost its tags, and the old record with them; set the record by hand, or set the tags back",
+			n.CNAME.Name, showRecords(n.Set.Records), providers.TagBucket, b.Name))
+	}
+	return done("edgeward has changed nothing")
 }
 
 // restoreRecords writes the hold first (rule 10), so that no other run switches

@@ -113,3 +113,50 @@ func TestApplyAndRollbackAtOnce(t *testing.T) {
 		})
 	})
 }
+
+// TestRollbackWithoutItsCrumbs: a person took tags away, or the distribution.
+func TestRollbackWithoutItsCrumbs(t *testing.T) {
+	tests := map[string]struct {
+		change  func(s *session, id string)
+		outcome Outcome
+		ttl     time.Duration
+	}{
+		"the old TTL: the record keeps the one it has": {func(s *session, id string) {
+			s.w.EditTags(id, map[string]string{crumbWasTTL: ""})
+		}, OutcomeRolled, time.Minute},
+		"the distribution: nobody is told that nothing was changed": {func(s *session, id string) {
+			s.w.DeleteDistribution(id)
+		}, OutcomeBlocked, time.Minute},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, assets, nil, func(t *testing.T, s *session) {
+				s.o.Until = DNSSwitch
+				s.apply(t.Context(), Migrate)
+				s.o.Until = ""
+				tc.change(s, s.w.Distributions()[0].ID)
+				r := one(t, s.apply(t.Context(), Rollback))
+				if rs := s.w.Records(assets); r.Outcome != tc.outcome || len(rs) != 1 || rs[0].TTL != tc.ttl {
+					t.Errorf("%+v, %v", r, rs)
+				}
+			})
+		})
+	}
+}
+
+// TestRestoringTheTTLLeavesAPersonsRecord: whoever points the name elsewhere
+// after the switch keeps it, TTL and all.
+func TestRestoringTheTTLLeavesAPersonsRecord(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		s.o.Until = DNSPropagated
+		s.apply(t.Context(), Migrate)
+		s.o.Until = ""
+		p := s.plan(t.Context(), Migrate)
+		theirs := []providers.Record{{Type: "CNAME", Value: "other.example.net", TTL: 2 * time.Minute}}
+		s.w.SetRecords(route53, assets, theirs)
+		r := one(t, s.run(t.Context(), p, nil))
+		if got := s.w.Records(assets); r.Outcome == OutcomeFinished || !providers.SameRecords(got, theirs) {
+			t.Errorf("%+v, %v", r, got)
+		}
+	})
+}
