@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/google/go-cmp/cmp"
 )
 
 // Every example is a whole configuration: in the sandbox its plan has no
@@ -95,5 +96,37 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 	if n < 2 {
 		t.Errorf("only %d configurations found", n)
+	}
+}
+
+// The screens of plan and rollback in README are what the program prints for
+// README's first configuration. How long the sandbox then takes is not compared.
+func TestScreensInREADME(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(text)
+	_, src, _ := strings.Cut(readme, "\n```hcl\n")
+	src, _, _ = strings.Cut(src, "```")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, config.MainFile), []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for command, args := range map[string][]string{
+		"plan -sandbox": {"plan", "-sandbox"},
+		`rollback -sandbox -auto-approve 'bucket["assets.example.com"]'`: {"rollback", "-sandbox", "-auto-approve", `bucket["assets.example.com"]`},
+	} {
+		_, want, _ := strings.Cut(readme, "\n$ edgeward "+command+"\n")
+		want, _, _ = strings.Cut(want, "```")
+		var stdout, stderr bytes.Buffer
+		if code := Main(append(args, "-chdir="+dir), strings.NewReader(""), &stdout, &stderr); code != 0 {
+			t.Fatalf("%s exits with %d: %s", command, code, stderr.String())
+		}
+		want, _, _ = strings.Cut(want, "\nRollback: ")
+		got, _, _ := strings.Cut(stdout.String(), "\nRollback: ")
+		if d := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); d != "" {
+			t.Errorf("%s: README.md (-) and the program (+):\n%s", command, d)
+		}
 	}
 }
