@@ -254,6 +254,7 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 		}
 		var yet notYet
 		var hand *providers.ByHandError
+		var overtaken *overtakenError
 		switch {
 		case errors.As(err, &hand):
 			// A person was asked: nothing has been done, so it is a wait and no act.
@@ -263,6 +264,11 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 			v.ByHand = []string{hand.Record}
 		case errors.As(err, &yet):
 			v = waiting(string(yet))
+		case acted && errors.Is(err, providers.ErrThrottled) && ctx.Err() == nil:
+			acts-- // it was refused, so nothing has been done
+			v = waiting("asked too much at once: " + err.Error())
+		case errors.As(err, &overtaken) && acts < maxActs && ctx.Err() == nil:
+			v = waiting("looking again: " + err.Error())
 		case err != nil && acted && acts < maxActs && mayHaveWorked(err) && ctx.Err() == nil:
 			// The answer may have been lost: the next look tells.
 			v = waiting("looking again, since an answer was lost: " + err.Error())
@@ -294,6 +300,12 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 // down, and again when an answer was lost (an act is safe to die in, so it is
 // safe to repeat on a fresh look); more means that it does not take effect.
 const maxActs = 4
+
+// overtakenError says that another value stood at a name than the look had
+// shown. The next look tells whose: another run's is progress, a person's stale.
+type overtakenError struct{ error }
+
+func (e *overtakenError) Unwrap() error { return e.error }
 
 // mayHaveWorked says that an act's error leaves open whether it took effect.
 func mayHaveWorked(err error) bool {

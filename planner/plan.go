@@ -34,7 +34,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	}
 	plans := make([]BucketPlan, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
-		a, err := Observe(ctx, w, c, b, parts)
+		a, err := patiently(ctx, w, c, b, parts)
 		if stopsAll(ctx, err) {
 			return err
 		}
@@ -48,6 +48,23 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	p.Buckets = append(p.Buckets, plans...)
 	p.Summary = summarize(p.Buckets)
 	return p, nil
+}
+
+// planTries is how often a look is made for a plan while the rate is exceeded.
+const planTries = 12
+
+// patiently observes a bucket for a plan, again where the rate is exceeded: of
+// many buckets looked at together none should be called blocked for that.
+func patiently(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, parts Part) (Actual, error) {
+	for try, d := 1, time.Second; ; try, d = try+1, min(2*d, everyAPI) {
+		a, err := Observe(ctx, w, c, b, parts)
+		if try == planTries || !errors.Is(err, providers.ErrThrottled) {
+			return a, err
+		}
+		if err := w.Clock.Sleep(ctx, d); err != nil {
+			return a, err
+		}
+	}
 }
 
 // eachBucket runs f for the chosen buckets, many at the same time.

@@ -164,6 +164,8 @@ func (s scene) replace(ctx context.Context, what string, rs []replacement) error
 		switch {
 		case errors.As(err, &hand):
 			asked = append(asked, hand)
+		case errors.Is(err, providers.ErrConflict):
+			return &overtakenError{fmt.Errorf("%s %s: %w", what, name, err)}
 		case err != nil:
 			return fmt.Errorf("%s %s: %w", what, name, err)
 		}

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,5 +159,46 @@ func TestRestoringTheTTLLeavesAPersonsRecord(t *testing.T) {
 		if got := s.w.Records(assets); r.Outcome == OutcomeFinished || !providers.SameRecords(got, theirs) {
 			t.Errorf("%+v, %v", r, got)
 		}
+	})
+}
+
+// TestTwoAppliesAtOnce: what the other run did first is progress of both.
+func TestTwoAppliesAtOnce(t *testing.T) {
+	for seed := range int64(8) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newLab(seed).start(t)
+			s.w.StartVisitors(t.Context(), time.Minute)
+			ended := make(chan Report)
+			for i := range 2 {
+				x := &session{t: t, w: s.w, c: s.c, early: new(string)} // the other run may have switched already
+				go func() {
+					pause1(t, time.Duration(i)*time.Duration(seed)*300*time.Millisecond)
+					ended <- x.apply(t.Context(), Migrate)
+				}()
+			}
+			s.want(<-ended, OutcomeFinished)
+			s.want(<-ended, OutcomeFinished)
+			s.served()
+		})
+	}
+}
+
+// TestManyBucketsThrottled: every seventh call is refused, and all buckets
+// finish.
+func TestManyBucketsThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1).only()
+		l.options.Buckets = nil
+		for i := range 40 {
+			name := fmt.Sprintf("b%d.example.com", i)
+			l.bucket(name, route53, nil, cname(name, "s3.eu-west-1.amazonaws.com", time.Minute))
+			l.config.Buckets[i].Verify.Sample = 1
+		}
+		s := l.start(t)
+		s.o.Parallelism = 16
+		s.w.SetThrottle(7)
+		s.w.StartVisitors(t.Context(), time.Minute)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.served()
 	})
 }

@@ -269,7 +269,7 @@ func TestRule5AnEditWithinTheSwitchIsNotOverwritten(t *testing.T) {
 			return nil
 		})
 		r := one(t, s.apply(t.Context(), Migrate))
-		if r.Outcome != OutcomeFailed || r.Stage != DNSSwitch {
+		if r.Outcome != OutcomeStale || r.Stage != DNSSwitch {
 			t.Errorf("%+v", r)
 		}
 		if got := s.w.Records("low.example.com"); !providers.SameRecords(got, theirs) {
