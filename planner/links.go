@@ -95,7 +95,7 @@ func objectPath(key string) string {
 // ETag that the distribution has (rule 7).
 func proven(b config.Bucket, a Actual) bool {
 	at, etag, ok := a.Crumbs.proof()
-	return ok && a.Dist != nil && etag == a.Dist.ETag && a.Now.Sub(at) <= b.Verify.MaxAge
+	return ok && a.Dist != nil && etag == a.Dist.ETag && !at.After(a.Now) && a.Now.Sub(at) <= b.Verify.MaxAge
 }
 
 // checkLinks: every test link is the same through S3 and through CloudFront

@@ -67,7 +67,7 @@ func checkTTLLower(b config.Bucket, a Actual) Verdict {
 	was, drain, saved := a.Crumbs.wasTTL()
 	since, askedTTL, lowered := a.Crumbs.lowSince()
 	asked := saved && askedTTL == ttl
-	lowered = lowered && asked
+	lowered = lowered && asked && !since.After(a.Now) // a clock was wrong: it is seen anew
 	switch {
 	case ttl > low && !asked:
 		return lowerVerdict(*n, ttl, low)

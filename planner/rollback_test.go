@@ -202,3 +202,20 @@ func TestManyBucketsThrottled(t *testing.T) {
 		s.served()
 	})
 }
+
+// TestTimesThatAreYetToCome: what a wrong clock wrote down proves nothing and
+// keeps no bucket waiting for years.
+func TestTimesThatAreYetToCome(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		s.o.Until = TTLLower
+		s.apply(t.Context(), Migrate)
+		s.o.Until = ""
+		d := s.w.Distributions()[0]
+		s.w.EditTags(d.ID, map[string]string{crumbLowSince: "2100-01-01T00:00:00Z/60", crumbProof: "2100-01-01T00:00:00Z/" + d.ETag + "/abc"})
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		if at, _, _ := crumbs(s.w.Distributions()[0].Tags).proof(); at.After(time.Now()) {
+			t.Error("the links were not proven again")
+		}
+		s.served()
+	})
+}
