@@ -151,26 +151,14 @@ func wantedSettings(b config.Bucket, a Actual) (providers.Settings, []providers.
 		s.CertificateARN = a.Chosen.ARN
 	}
 	str := func(f providers.Field, dst, set *string, def string) {
-		switch {
-		case set != nil:
-			*dst = *set
-		case d.Adopt != "":
-			return
-		default:
-			*dst = def
+		if manage(dst, set, def, d.Adopt != "") {
+			fields = append(fields, f)
 		}
-		fields = append(fields, f)
 	}
 	flag := func(f providers.Field, dst, set *bool, def bool) {
-		switch {
-		case set != nil:
-			*dst = *set
-		case d.Adopt != "":
-			return
-		default:
-			*dst = def
+		if manage(dst, set, def, d.Adopt != "") {
+			fields = append(fields, f)
 		}
-		fields = append(fields, f)
 	}
 	str(providers.FieldMinimumTLS, &s.MinimumTLS, d.MinimumTLS, "TLSv1.2_2021")
 	str(providers.FieldViewerProtocol, &s.ViewerProtocol, d.ViewerProtocol, "allow-all")
@@ -191,6 +179,21 @@ func wantedSettings(b config.Bucket, a Actual) (providers.Settings, []providers.
 		fields = append(fields, providers.FieldLogging)
 	}
 	return s, fields
+}
+
+// manage sets one setting to what the configuration says, or to its default; an
+// adopted distribution keeps what the configuration leaves out. It says whether
+// the setting is managed.
+func manage[T any](dst, set *T, def T, adopted bool) bool {
+	switch {
+	case set != nil:
+		*dst = *set
+	case adopted:
+		return false
+	default:
+		*dst = def
+	}
+	return true
 }
 
 // show is a field's value as plans print it.
@@ -413,7 +416,7 @@ func adoptExisting(ctx context.Context, s scene, id, ref string) (gone bool, err
 		return false, fmt.Errorf("read the tags of distribution %s: %w", id, err)
 	}
 	if d.CallerReference == ref && tags[providers.TagBucket] == s.b.Name {
-		return false, nil
+		return false, notYet("distribution " + id + " is ours, and the sweep does not show it as such yet")
 	}
 	return false, fmt.Errorf("distribution %s was created by edgeward for %s but has lost its tag %s; set the tag back, or write distribution { adopt = %q }: %w",
 		id, s.b.Name, providers.TagBucket, id, providers.ErrConflict)
@@ -433,7 +436,7 @@ func heldElsewhere(ctx context.Context, s scene, account string, cause error) er
 		}
 		tags, err := s.acc.Distributions.Tags(ctx, d.ARN)
 		if err == nil && tags[providers.TagBucket] == s.b.Name && strings.HasPrefix(full.CallerReference, strings.TrimSuffix(callerReference(account, s.b.Name, 0), "0")) {
-			return nil
+			return notYet("distribution " + d.ID + " is ours, and the sweep does not show it as such yet")
 		}
 	}
 	return fmt.Errorf("%s is an alternate domain name of a distribution that this account does not show; visitors would reach that one. "+
