@@ -57,8 +57,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			if interrupted {
 				return exitInterrupted
 			}
-			fmt.Fprintln(a.stderr, "\ninterrupted: ending what is under way; a second ^C exits at once")
 			cancel(errInterrupted)
+			fmt.Fprintln(a.stderr, "\ninterrupted: ending what is under way; a second ^C exits at once")
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,15 +138,22 @@ func (w *onWord) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// interrupt sends this process an interrupt and returns when it has arrived, so
+// that simulated time does not run on meanwhile.
 func interrupt(t *testing.T) func() {
 	return func() {
+		arrived := make(chan os.Signal, 1)
+		signal.Notify(arrived, os.Interrupt)
+		defer signal.Stop(arrived)
 		p, err := os.FindProcess(os.Getpid())
 		if err == nil {
 			err = p.Signal(os.Interrupt)
 		}
 		if err != nil {
 			t.Error(err)
+			return
 		}
+		<-arrived
 	}
 }
 
