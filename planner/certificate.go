@@ -205,6 +205,10 @@ func judgeValidation(v validationActual) (Verdict, bool) {
 	switch {
 	case lacks == nil:
 		return Verdict{}, false
+	case v.unseen != nil:
+		w := waiting(v.unseen.Error())
+		w.Changes = []ValueChange{validationChange(v.Name, v.zone, v.provider, v.RecordName+" "+v.RecordValue)}
+		return w, true
 	case !v.stands:
 		return todo("the validation record "+v.RecordName+" does not stand yet",
 			validationChange(v.Name, v.zone, v.provider, v.RecordName+" "+v.RecordValue)), true

@@ -309,16 +309,22 @@ func (e *overtakenError) Unwrap() error { return e.error }
 
 // mayHaveWorked says that an act's error leaves open whether it took effect.
 func mayHaveWorked(err error) bool {
-	for _, class := range []error{providers.ErrNotFound, providers.ErrConflict, providers.ErrDenied, providers.ErrCredentials,
-		providers.ErrThrottled, providers.ErrQuota, providers.ErrInvalid} {
-		if errors.Is(err, class) {
-			return false
-		}
-	}
 	var stale *StaleError
 	var mismatch *MismatchError
 	var held *heldError
-	return !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &held)
+	return !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &held)
+}
+
+// classified says that an error is of a class of providers; one of no class is a
+// fault that a later try may not meet.
+func classified(err error) bool {
+	for _, class := range []error{providers.ErrNotFound, providers.ErrConflict, providers.ErrDenied, providers.ErrCredentials,
+		providers.ErrThrottled, providers.ErrQuota, providers.ErrInvalid} {
+		if errors.Is(err, class) {
+			return true
+		}
+	}
+	return false
 }
 
 // round is one look, with one act where there is something to do.

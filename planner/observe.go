@@ -105,8 +105,9 @@ type validationActual struct {
 	providers.Validation
 	provider string
 	zone     string
-	// stands: the provider has the record.
+	// stands: the provider has the record; unseen is why that is not known.
 	stands  bool
+	unseen  error
 	answers []providers.Answer
 }
 
@@ -432,8 +433,12 @@ func (o *observer) validations(ctx context.Context) error {
 		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" {
 			set, err := o.w.DNS[va.provider].Look(ctx, v.RecordName)
 			if err != nil {
-				return fmt.Errorf("look at the validation record %s at %s: %w", v.RecordName, va.provider, err)
+				err = fmt.Errorf("look at the validation record %s at %s: %w", v.RecordName, va.provider, err)
 			}
+			if err != nil && (ctx.Err() != nil || classified(err)) {
+				return err
+			}
+			va.unseen = err // its name servers may not answer alike yet
 			va.stands = slices.ContainsFunc(set.Records, func(r providers.Record) bool {
 				return r.Type == "CNAME" && strings.EqualFold(r.Value, v.RecordValue)
 			})

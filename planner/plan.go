@@ -50,15 +50,21 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	return p, nil
 }
 
-// planTries is how often a look is made for a plan while the rate is exceeded.
-const planTries = 12
+// How often a look is made for a plan while the rate is exceeded, and while the
+// servers of a zone do not answer alike: for about a minute.
+const (
+	triesThrottled = 12
+	triesUnsettled = 8
+)
 
-// patiently observes a bucket for a plan, again where the rate is exceeded: of
-// many buckets looked at together none should be called blocked for that.
+// patiently observes a bucket for a plan, again where that will pass: of many
+// buckets looked at together none should be called blocked for the rate, nor one
+// whose record is just being changed.
 func patiently(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, parts Part) (Actual, error) {
 	for try, d := 1, time.Second; ; try, d = try+1, min(2*d, everyAPI) {
 		a, err := Observe(ctx, w, c, b, parts)
-		if try == planTries || !errors.Is(err, providers.ErrThrottled) {
+		again := errors.Is(err, providers.ErrThrottled) && try < triesThrottled || errors.Is(err, providers.ErrUnsettled) && try < triesUnsettled
+		if !again {
 			return a, err
 		}
 		if err := w.Clock.Sleep(ctx, d); err != nil {

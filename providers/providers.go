@@ -38,6 +38,9 @@ var (
 	ErrThrottled = errors.New("throttled")
 	// ErrQuota: a quota of the account is used up.
 	ErrQuota = errors.New("quota reached")
+	// ErrUnsettled: the servers of a zone do not answer alike; a change is mostly on
+	// its way.
+	ErrUnsettled = errors.New("not settled")
 	// ErrInvalid: the API refuses the request as it is; a retry cannot help.
 	ErrInvalid = errors.New("refused as invalid")
 )

@@ -84,7 +84,7 @@ func (m *manual) Look(ctx context.Context, name string) (providers.RecordSet, er
 		case s.err != "":
 			return providers.RecordSet{}, fmt.Errorf("look at %s: not every authoritative server of %s answers: %s", name, zone, saidBy(all))
 		case !providers.SameRecords(s.records, first.records) || !slices.Equal(s.other, first.other):
-			return providers.RecordSet{}, fmt.Errorf("look at %s: the authoritative servers of %s do not answer alike: %s", name, zone, saidBy(all))
+			return providers.RecordSet{}, fmt.Errorf("look at %s: the authoritative servers of %s do not answer alike: %s: %w", name, zone, saidBy(all), providers.ErrUnsettled)
 		}
 	}
 	return providers.RecordSet{Name: name, Zone: zone, Records: first.records, Other: first.other}, nil

@@ -21,7 +21,7 @@ func (z *zone) alike(name string, now time.Time) (version, error) {
 	first := n.seen(0, now)
 	for i := range z.servers {
 		if !providers.SameRecords(n.seen(i, now).records, first.records) {
-			return version{}, fmt.Errorf("look at %s: the authoritative servers of %s do not answer alike: %s", name, z.name, z.still(name, now, nil))
+			return version{}, fmt.Errorf("look at %s: the authoritative servers of %s do not answer alike: %s: %w", name, z.name, z.still(name, now, nil), providers.ErrUnsettled)
 		}
 	}
 	return first, nil
