@@ -139,8 +139,12 @@ func TestStageCertificate(t *testing.T) {
 		"no record":                {actual: validation(false, "NXDOMAIN", "NXDOMAIN"), want: Todo},
 		"not at every server":      {actual: validation(true, "_y.acm-validations.aws", "NXDOMAIN"), want: Waiting, why: "B answers"},
 		"a server does not answer": {actual: validation(true, "_y.acm-validations.aws", "timeout"), want: Waiting, why: "timed out"},
-		"answers":                  {actual: validation(true, "_y.acm-validations.aws", "_Y.acm-validations.aws."), want: Done},
-		"ACM has named no record":  {actual: func(a *Actual) { pending(providers.CertificatePending)(a); a.Chosen.Validation = nil }, want: Waiting, why: "not named"},
+		"its servers do not answer alike": {actual: func(a *Actual) {
+			validation(false, "NXDOMAIN", "_y.acm-validations.aws")(a)
+			a.Validations[0].unseen = providers.ErrUnsettled
+		}, want: Waiting, why: "not settled"},
+		"answers":                 {actual: validation(true, "_y.acm-validations.aws", "_Y.acm-validations.aws."), want: Done},
+		"ACM has named no record": {actual: func(a *Actual) { pending(providers.CertificatePending)(a); a.Chosen.Validation = nil }, want: Waiting, why: "not named"},
 	})
 	runStage(t, CertificateIssued, Migrate, map[string]stageCase{
 		"none":    {want: Waiting},
