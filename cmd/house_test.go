@@ -31,11 +31,12 @@ func mayImport() map[string][]string {
 	)
 	return map[string][]string{
 		"cmd/edgeward": {"cmd"},
-		"cmd": {"cmd/view", "config", "planner", "providers", "providers/aws", "providers/dns", "providers/probe", "providers/sandbox",
+		"cmd": {"cmd/view", "config", "planner", "planner/proof", "providers", "providers/aws", "providers/dns", "providers/probe", "providers/sandbox",
 			"github.com/spf13/", hcl, rate, "github.com/rogpeppe/go-internal/diff"},
-		"cmd/view":          {"planner", "config", hcl, "golang.org/x/term"},
+		"cmd/view":          {"planner", "planner/proof", "config", hcl, "golang.org/x/term"},
 		"config":            {hcl, "github.com/zclconf/"},
-		"planner":           {"config", "providers", sync},
+		"planner":           {"config", "providers", "planner/proof", sync},
+		"planner/proof":     {"providers", rate, sync},
 		"providers":         {},
 		"providers/aws":     {"providers", aws, rate, sync},
 		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", "golang.org/x/oauth2", rate, sync},

@@ -138,13 +138,26 @@ type Logging struct {
 
 // Verify is the verify block, defaults filled in.
 type Verify struct {
-	// Paths are test links, each with a leading slash, as the user wrote them.
+	// Paths are test links, each with a leading slash, as the user wrote them. In
+	// one without a query, * stands for any bytes of a segment and ** for any
+	// bytes: then it picks the keys of the listing that match.
 	Paths []string
-	// Sample is how many objects are picked besides; default 20.
+	// Sample is at least how many objects are picked besides; default 20. SampleAll
+	// is every object ("all").
 	Sample int
 	// MaxAge is how old a proof may be at the switch; default 15 minutes.
 	MaxAge time.Duration
+	// Accept are the aspects of differences that visitors may see, in the order
+	// written (planner/proof, Aspects).
+	Accept []string
+	// MaxRequests and MaxBytes bound one comparison: more, and it is not begun,
+	// or ended without a verdict. Defaults 200,000 requests and 20 GB.
+	MaxRequests int
+	MaxBytes    int64
 }
+
+// SampleAll is the value of Verify.Sample for every object.
+const SampleAll = -1
 
 // DNS is the dns block, defaults filled in.
 type DNS struct {

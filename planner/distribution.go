@@ -87,13 +87,13 @@ func checkPolicy(b config.Bucket, a Actual) Verdict {
 	if a.Bucket == nil {
 		return waiting("the bucket's CORS settings are not known")
 	}
-	s := cacheSettings(a.Bucket.CORS)
+	s := cacheSettings(len(a.Bucket.CORS) > 0)
 	p, _ := pickPolicy(a.Policies, s)
 	if p != nil {
 		return done("cache policy " + p.Name + " exists")
 	}
 	what := "caches only as each object's own Cache-Control says, query strings in the key"
-	if a.Bucket.CORS {
+	if len(a.Bucket.CORS) > 0 {
 		what += ", Origin in the key"
 	}
 	v := todo("a cache policy that "+what, ValueChange{Path: "cache policy", After: policyStem(s)})
@@ -102,7 +102,7 @@ func checkPolicy(b config.Bucket, a Actual) Verdict {
 }
 
 func ensurePolicy(ctx context.Context, s scene) error {
-	settings := cacheSettings(s.a.Bucket.CORS)
+	settings := cacheSettings(len(s.a.Bucket.CORS) > 0)
 	if p, _ := pickPolicy(s.a.Policies, settings); p != nil {
 		return nil
 	}
@@ -123,10 +123,10 @@ func freshSettings(b config.Bucket, a Actual) providers.Settings {
 	s := providers.Settings{Methods: []string{"GET", "HEAD"}, OriginKind: originKind(b, a)}
 	if a.Bucket != nil {
 		s.OriginDomain = originDomain(b.Name, a.Bucket.Region, s.OriginKind)
-		if a.Bucket.CORS {
+		if len(a.Bucket.CORS) > 0 {
 			s.Methods = []string{"GET", "HEAD", "OPTIONS"}
 		}
-		if p, _ := pickPolicy(a.Policies, cacheSettings(a.Bucket.CORS)); p != nil {
+		if p, _ := pickPolicy(a.Policies, cacheSettings(len(a.Bucket.CORS) > 0)); p != nil {
 			s.CachePolicyID = p.ID
 		}
 	}
@@ -447,7 +447,7 @@ func heldElsewhere(ctx context.Context, s scene, account string, cause error) er
 // fullPolicy makes room for one more distribution: the next number of the
 // variant, which the next look will choose.
 func fullPolicy(ctx context.Context, s scene) error {
-	settings := cacheSettings(s.a.Bucket.CORS)
+	settings := cacheSettings(len(s.a.Bucket.CORS) > 0)
 	_, name := pickPolicy(s.a.Policies, settings)
 	_, err := s.acc.CachePolicies.CreateCachePolicy(ctx, name, settings)
 	if err != nil && !errors.Is(err, providers.ErrConflict) {

@@ -370,7 +370,7 @@ func (o *observer) objects(ctx context.Context) error {
 	if o.b.Verify.Sample == 0 {
 		return nil
 	}
-	objs, err := o.acc.Buckets.Objects(ctx, o.b.Name, o.a.Bucket.Region, 1000)
+	objs, err := o.acc.Buckets.Objects(ctx, o.b.Name, o.a.Bucket.Region, "", 1000)
 	if errors.Is(err, providers.ErrDenied) && len(o.b.Verify.Paths) > 0 {
 		o.a.Findings = append(o.a.Findings, Finding{Note, "objects-not-listed", "no objects are picked as test links",
 			fmt.Sprintf("the bucket may not be listed (%v); only verify.paths are fetched", err)})

@@ -161,11 +161,14 @@ func TestStagePolicyAndDistribution(t *testing.T) {
 	}
 	mine := "658327ea-f89d-4fab-a63d-7e88639e58f6"
 	runStage(t, PolicyEnsure, Migrate, map[string]stageCase{
-		"none":               {want: Todo, changes: [][2]string{{"", policyStem(settings)}}},
-		"there":              {actual: have, want: Done},
-		"CORS needs another": {actual: func(a *Actual) { have(a); a.Bucket.CORS = true }, want: Todo, why: "Origin"},
-		"the user's own":     {bucket: func(b *config.Bucket) { b.Distribution.CachePolicy = &mine }, want: Done},
-		"no bucket seen":     {actual: func(a *Actual) { a.Bucket = nil }, want: Waiting},
+		"none":  {want: Todo, changes: [][2]string{{"", policyStem(settings)}}},
+		"there": {actual: have, want: Done},
+		"CORS needs another": {actual: func(a *Actual) {
+			have(a)
+			a.Bucket.CORS = []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}
+		}, want: Todo, why: "Origin"},
+		"the user's own": {bucket: func(b *config.Bucket) { b.Distribution.CachePolicy = &mine }, want: Done},
+		"no bucket seen": {actual: func(a *Actual) { a.Bucket = nil }, want: Waiting},
 	})
 	h3 := "http2and3"
 	runStage(t, DistributionCreate, Migrate, map[string]stageCase{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner/proof"
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -283,6 +284,61 @@ type ServerSays struct {
 	Answer string `json:"answer"`
 	// Serves as in NameStatus; "unknown" without an answer.
 	Serves string `json:"serves"`
+}
+
+// VerifyReport is what verify found: of all buckets together, then of each.
+type VerifyReport struct {
+	FormatVersion string `json:"format_version"`
+	// Verdict is the worst of all, Same when nothing could be compared.
+	Verdict  proof.Verdict `json:"verdict"`
+	Requests int           `json:"requests"`
+	Bytes    int64         `json:"bytes"`
+	Paths    int           `json:"paths"`
+	// Differences of all buckets, in their order; Address tells which.
+	Differences []VerifyDifference `json:"differences"`
+	More        int                `json:"more,omitempty"`
+	Buckets     []BucketProof      `json:"buckets,omitempty"`
+}
+
+// VerifyDifference is a difference of one bucket; Address is "" when two sites
+// were compared without a configuration.
+type VerifyDifference struct {
+	Address string `json:"address,omitempty"`
+	proof.Difference
+}
+
+// BucketProof is one bucket's part of a VerifyReport. The differences stand in
+// the report.
+type BucketProof struct {
+	Address  string        `json:"address"`
+	Standing Standing      `json:"standing"`
+	Verdict  proof.Verdict `json:"verdict"`
+	// Left is how S3 was reached, Right how the distribution was; Right is empty
+	// while there is none, and then only S3 was asked.
+	Left  proof.Site   `json:"left"`
+	Right []proof.Site `json:"right,omitempty"`
+	// Seed chose the targets; the same listing and seed choose the same.
+	Seed           string         `json:"seed"`
+	Targets        []proof.Target `json:"targets"`
+	Requests       int            `json:"requests"`
+	Bytes          int64          `json:"bytes"`
+	Readable       int            `json:"readable"`
+	Refused        int            `json:"refused,omitempty"`
+	NoCacheControl int            `json:"no_cache_control,omitempty"`
+	Repeated       int            `json:"repeated,omitempty"`
+	// Archived are keys that S3 cannot serve before they are restored, at most
+	// 20; MoreArchived counts the others.
+	Archived     []string `json:"archived,omitempty"`
+	MoreArchived int      `json:"more_archived,omitempty"`
+	// Digest is the proof's, as it stands among the distribution's tags after an
+	// apply.
+	Digest   string    `json:"digest,omitempty"`
+	Findings []Finding `json:"findings,omitempty"`
+	// Why says why there is no verdict: an error, or that there is nothing to
+	// compare yet; then Compared is false.
+	Why      string `json:"why,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+	Compared bool   `json:"compared"`
 }
 
 // Options choose what a plan covers.

@@ -162,6 +162,8 @@ type Logging struct {
 type CachePolicies interface {
 	// CachePolicies lists the custom ones, from a sweep.
 	CachePolicies(ctx context.Context) ([]CachePolicy, error)
+	// CachePolicy reads one, a managed one too (GetCachePolicy). ErrNotFound.
+	CachePolicy(ctx context.Context, id string) (CachePolicy, error)
 	// CreateCachePolicy makes one. ErrConflict when the name exists
 	// (CachePolicyAlreadyExists); ErrQuota at 20 an account.
 	CreateCachePolicy(ctx context.Context, name string, s CacheSettings) (CachePolicy, error)

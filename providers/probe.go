@@ -56,6 +56,11 @@ type Request struct {
 	// Dial is the host or address to connect to in place of the URL's host.
 	Dial   string
 	Header http.Header
+	// Keep is how many of the first bytes of the body the answer keeps.
+	Keep int
+	// Limit, if not 0, ends the reading of the body after so many bytes; the
+	// connection is then closed.
+	Limit int64
 }
 
 // Response is the answer to a Request.
@@ -64,6 +69,13 @@ type Response struct {
 	Header http.Header
 	// Length is the number of bytes of the body that were read.
 	Length int64
-	// SHA256 is the digest of the body, in hex.
+	// SHA256 is the digest of the bytes that were read, in hex.
 	SHA256 string
+	// Plain is the digest of the body after gzip is undone, "" unless
+	// Content-Encoding is gzip, the body was read whole, and it is valid gzip.
+	Plain string
+	// Body are the first Request.Keep bytes.
+	Body []byte
+	// Cut: Request.Limit ended the reading before the body ended.
+	Cut bool
 }

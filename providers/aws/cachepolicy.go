@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -145,6 +146,18 @@ func (p *cachePolicies) read(ctx context.Context, id string) (*providers.CachePo
 	}
 	one := cachePolicy(out.CachePolicy)
 	return &one, nil
+}
+
+// CachePolicy implements providers.CachePolicies.
+func (p *cachePolicies) CachePolicy(ctx context.Context, id string) (providers.CachePolicy, error) {
+	one, err := p.read(ctx, id)
+	if err == nil && one == nil {
+		err = fmt.Errorf("read cache policy %s: %w", id, providers.ErrNotFound)
+	}
+	if err != nil {
+		return providers.CachePolicy{}, err
+	}
+	return *one, nil
 }
 
 // CreateCachePolicy implements providers.CachePolicies.

@@ -64,7 +64,7 @@ func TestMotoBuckets(t *testing.T) {
 	want := providers.Bucket{
 		Name: "site.example.com", Region: "eu-west-1",
 		Website:      &providers.Website{IndexDocument: "index.html", ErrorDocument: "error.html"},
-		PolicyPublic: true, CORS: true, ACLsEnabled: true,
+		PolicyPublic: true, CORS: []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}, ACLsEnabled: true,
 		Block: providers.PublicAccessBlock{BlockPublicACLs: true, IgnorePublicACLs: true},
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -199,7 +199,12 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 			if err != nil || len(got.CORSRules) == 0 {
 				return cmp.Or(err, errPartial)
 			}
-			out.CORS = true
+			for _, r := range got.CORSRules {
+				out.CORS = append(out.CORS, providers.CORSRule{
+					Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders,
+					Expose: r.ExposeHeaders, MaxAge: sdk.ToInt32(r.MaxAgeSeconds),
+				})
+			}
 			return nil
 		}},
 		{"object ownership", "s3:GetBucketOwnershipControls", "OwnershipControlsNotFoundError", func(ctx context.Context) error {
@@ -225,7 +230,10 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 var errPartial = errors.New("the answer is not complete")
 
 func website(got *s3.GetBucketWebsiteOutput) (*providers.Website, error) {
-	w := &providers.Website{RoutingRules: len(got.RoutingRules)}
+	w := &providers.Website{}
+	for _, r := range got.RoutingRules {
+		w.RoutingRules = append(w.RoutingRules, routingRule(r))
+	}
 	if got.IndexDocument != nil {
 		w.IndexDocument = sdk.ToString(got.IndexDocument.Suffix)
 	}
@@ -234,11 +242,24 @@ func website(got *s3.GetBucketWebsiteOutput) (*providers.Website, error) {
 	}
 	if got.RedirectAllRequestsTo != nil {
 		w.RedirectAllTo = sdk.ToString(got.RedirectAllRequestsTo.HostName)
+		w.RedirectAllProtocol = string(got.RedirectAllRequestsTo.Protocol)
 	}
 	if w.IndexDocument == "" && w.RedirectAllTo == "" {
 		return nil, errPartial
 	}
 	return w, nil
+}
+
+func routingRule(r types.RoutingRule) providers.RoutingRule {
+	var out providers.RoutingRule
+	if c := r.Condition; c != nil {
+		out.KeyPrefix, out.ErrorCode = sdk.ToString(c.KeyPrefixEquals), sdk.ToString(c.HttpErrorCodeReturnedEquals)
+	}
+	if to := r.Redirect; to != nil {
+		out.HostName, out.Protocol, out.Code = sdk.ToString(to.HostName), string(to.Protocol), sdk.ToString(to.HttpRedirectCode)
+		out.ReplaceKeyPrefix, out.ReplaceKey = to.ReplaceKeyPrefixWith, sdk.ToString(to.ReplaceKeyWith)
+	}
+	return out
 }
 
 func block(p types.PublicAccessBlockConfiguration) providers.PublicAccessBlock {
@@ -260,13 +281,13 @@ func aclsEnabled(o *types.OwnershipControls) bool {
 }
 
 // Objects implements providers.Buckets.
-func (b *buckets) Objects(ctx context.Context, name, region string, limit int) ([]providers.Object, error) {
+func (b *buckets) Objects(ctx context.Context, name, region, after string, limit int) ([]providers.Object, error) {
 	client, region, err := b.in(ctx, name, region)
 	if err != nil {
 		return nil, err
 	}
 	out, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
-		Bucket: &name, MaxKeys: sdk.Int32(int32(min(max(limit, 1), 1000))),
+		Bucket: &name, MaxKeys: sdk.Int32(int32(min(max(limit, 1), 1000))), StartAfter: optional(after),
 	})
 	if err != nil {
 		if at := headerRegion(err); at != "" && at != region {
@@ -288,6 +309,27 @@ func (b *buckets) Objects(ctx context.Context, name, region string, limit int) (
 		})
 	}
 	return objects[:min(len(objects), max(limit, 0))], nil
+}
+
+// Head implements providers.Buckets.
+func (b *buckets) Head(ctx context.Context, name, region, key string) (providers.ObjectHead, error) {
+	client, region, err := b.in(ctx, name, region)
+	if err != nil {
+		return providers.ObjectHead{}, err
+	}
+	out, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &name, Key: &key})
+	if err != nil {
+		if at := headerRegion(err); at != "" && at != region {
+			return providers.ObjectHead{}, b.elsewhere(name, region, at, err)
+		}
+		return providers.ObjectHead{}, b.fail(fmt.Sprintf("read the metadata of object %q of bucket %q", key, name), "s3:GetObject", err)
+	}
+	return providers.ObjectHead{
+		ContentType: sdk.ToString(out.ContentType), ContentEncoding: sdk.ToString(out.ContentEncoding),
+		ContentLanguage: sdk.ToString(out.ContentLanguage), ContentDisposition: sdk.ToString(out.ContentDisposition),
+		CacheControl: sdk.ToString(out.CacheControl), Expires: sdk.ToString(out.ExpiresString),
+		Redirect: sdk.ToString(out.WebsiteRedirectLocation), Metadata: out.Metadata,
+	}, nil
 }
 
 // elsewhere is the error of a bucket whose region was given wrongly.

@@ -62,10 +62,10 @@ func TestBucket(t *testing.T) {
 	}
 	want := providers.Bucket{
 		Name: "assets.example.com", Region: "eu-west-1",
-		Website:      &providers.Website{IndexDocument: "index.html", ErrorDocument: "404.html", RoutingRules: 1},
+		Website:      &providers.Website{IndexDocument: "index.html", ErrorDocument: "404.html", RoutingRules: []providers.RoutingRule{{HostName: "example.com"}}},
 		PolicyPublic: true, Policy: everything["?policy"],
 		Block: providers.PublicAccessBlock{BlockPublicACLs: true, BlockPublicPolicy: true},
-		CORS:  true, RequesterPays: true,
+		CORS:  []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}, RequesterPays: true,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
@@ -217,7 +217,7 @@ func TestObjects(t *testing.T) {
 <Contents><Key>a b+c.txt</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>"abc"</ETag><Size>7</Size><StorageClass>STANDARD</StorageClass></Contents>
 <Contents><Key>d</Key><Size>0</Size></Contents></ListBucketResult>`)
 	}, fast())
-	got, err := account.Buckets.Objects(t.Context(), "b", "eu-west-1", 20)
+	got, err := account.Buckets.Objects(t.Context(), "b", "eu-west-1", "", 20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func bucketSettings(t *testing.T, p AccountParty) {
 func bucketAbsent(t *testing.T, p AccountParty) {
 	_, err := p.Account.Buckets.Bucket(t.Context(), "absent-"+p.Bucket, "")
 	class(t, err, providers.ErrNotFound)
-	_, err = p.Account.Buckets.Objects(t.Context(), "absent-"+p.Bucket, p.Region, 10)
+	_, err = p.Account.Buckets.Objects(t.Context(), "absent-"+p.Bucket, p.Region, "", 10)
 	class(t, err, providers.ErrNotFound)
 }
 
@@ -183,7 +183,7 @@ func bucketForeign(t *testing.T, p AccountParty) {
 func bucketObjects(t *testing.T, p AccountParty) {
 	keys := slices.Sorted(maps.Keys(p.Sizes))
 	for _, limit := range []int{1, 2, 1000} {
-		got, err := p.Account.Buckets.Objects(t.Context(), p.Bucket, p.Region, limit)
+		got, err := p.Account.Buckets.Objects(t.Context(), p.Bucket, p.Region, "", limit)
 		if err != nil {
 			t.Fatalf("Objects(%s, %d): %v", p.Bucket, limit, err)
 		}

@@ -58,6 +58,24 @@ func (p policiesPort) CachePolicies(ctx context.Context) ([]providers.CachePolic
 	return out, nil
 }
 
+func (p policiesPort) CachePolicy(ctx context.Context, id string) (providers.CachePolicy, error) {
+	var out providers.CachePolicy
+	err := p.w.call(ctx, p.op("CachePolicies.CachePolicy", id, false), func(time.Time) error {
+		c := p.a.policies[id]
+		if _, managed := managedPolicies(id); c == nil && !managed {
+			return fmt.Errorf("NoSuchCachePolicy %s: %w", id, providers.ErrNotFound)
+		}
+		if out = (providers.CachePolicy{ID: id, Settings: p.a.settings(id)}); c != nil {
+			out = p.port(c)
+		}
+		return nil
+	})
+	if err != nil {
+		return providers.CachePolicy{}, err
+	}
+	return out, nil
+}
+
 func (p policiesPort) port(c *providers.CachePolicy) providers.CachePolicy {
 	out := *c
 	out.Settings.Headers = slices.Clone(c.Settings.Headers)

@@ -90,8 +90,11 @@ func (p bucketsPort) Bucket(ctx context.Context, name, region string) (providers
 
 func (b *bucket) port() providers.Bucket {
 	out := providers.Bucket{
-		Name: b.Name, Region: b.Region, CORS: b.CORS, RequesterPays: b.RequesterPays,
+		Name: b.Name, Region: b.Region, RequesterPays: b.RequesterPays,
 		PolicyPublic: !b.Private, Policy: b.policy(),
+	}
+	if b.CORS {
+		out.CORS = []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}}}
 	}
 	if b.Website != nil {
 		site := *b.Website
@@ -118,14 +121,38 @@ func (b *bucket) policy() string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(rows, ",") + `]}`
 }
 
-func (p bucketsPort) Objects(ctx context.Context, name, region string, limit int) ([]providers.Object, error) {
+func (p bucketsPort) Head(ctx context.Context, name, region, key string) (providers.ObjectHead, error) {
+	var out providers.ObjectHead
+	err := p.w.call(ctx, p.op("Buckets.Head", name, false), func(time.Time) error {
+		b, err := p.own(name, region)
+		if err != nil {
+			return err
+		}
+		o := b.objects[key]
+		if o == nil {
+			return fmt.Errorf("read the metadata of object %q of bucket %q: NoSuchKey: %w", key, name, providers.ErrNotFound)
+		}
+		out = providers.ObjectHead{ContentType: o.ContentType, CacheControl: o.CacheControl, Redirect: o.Redirect}
+		return nil
+	})
+	if err != nil {
+		return providers.ObjectHead{}, err
+	}
+	return out, nil
+}
+
+func (p bucketsPort) Objects(ctx context.Context, name, region, after string, limit int) ([]providers.Object, error) {
 	var out []providers.Object
 	err := p.w.call(ctx, p.op("Buckets.Objects", name, false), func(time.Time) error {
 		b, err := p.own(name, region)
 		if err != nil {
 			return err
 		}
-		for _, k := range b.keys[:min(len(b.keys), max(0, min(limit, 1000)))] {
+		from, found := slices.BinarySearch(b.keys, after)
+		if found {
+			from++
+		}
+		for _, k := range b.keys[from:][:min(len(b.keys)-from, max(0, min(limit, 1000)))] {
 			o := b.objects[k]
 			out = append(out, providers.Object{
 				Key: k, Size: int64(len(o.Body)), ETag: o.etag, StorageClass: "STANDARD", LastModified: o.modified,
