@@ -249,16 +249,6 @@ func anySet(b block, name string) bool {
 	return slices.ContainsFunc(b.layers, func(ly layer) bool { return ly.body.Attributes[name] != nil })
 }
 
-func (l *loader) readVerify(b block, pb *placedBucket) {
-	paths, _ := b.list("paths", shown, linkPath)
-	pb.Verify.Paths = texts(paths)
-	pb.Verify.Sample = b.whole("sample", 0, 20, "0 means that only paths are fetched.")
-	pb.Verify.MaxAge = 15 * time.Minute
-	if d, _ := b.duration("max_age", positive("max_age")); d != nil {
-		pb.Verify.MaxAge = *d
-	}
-}
-
 func (l *loader) readDNS(b block, pb *placedBucket) {
 	pb.DNS.LowTTL = time.Minute
 	low, lowAt := b.duration("low_ttl", ttlRule("low_ttl", "Write \"60s\"."))
@@ -291,7 +281,7 @@ func (l *loader) checkNested(body *hclsyntax.Body, owner string, own bool) {
 		"certificate": {what: "a certificate block", attrs: []string{"arn"}},
 		"distribution": {what: "a distribution block", attrs: distribution,
 			blocks: map[string]int{"logging": 0}, order: []string{"logging"}},
-		"verify": {what: "a verify block", attrs: []string{"paths", "sample", "max_age"}},
+		"verify": verifyShape(),
 		"dns":    {what: "a dns block", attrs: []string{"low_ttl", "ttl"}},
 		"cname":  {what: "a cname block", attrs: []string{"dns_provider"}},
 	}

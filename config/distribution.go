@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"regexp"
 	"strings"
 
@@ -150,23 +149,4 @@ func webACL(s string) *flaw {
 		return nil
 	}
 	return flawf("Invalid web ACL", "%q is not the ARN of a web ACL for CloudFront. Write \"arn:aws:wafv2:us-east-1:123456789012:global/webacl/NAME/ID\".", s)
-}
-
-// linkPath judges a path of a test link.
-func linkPath(s string) *flaw {
-	const summary = "Invalid path"
-	switch {
-	case strings.Contains(s, "://"):
-		return flawf(summary, "%q is a whole URL. Write only its path, beginning with a slash; it is fetched under every name.", s)
-	case !strings.HasPrefix(s, "/"):
-		return flawf(summary, "A path begins with a slash: write %q.", "/"+s)
-	case strings.ContainsAny(s, " \t\r\n"):
-		return flawf(summary, "%q has a space: write it as %%20.", s)
-	case strings.Contains(s, "#"):
-		return flawf(summary, "%q has a #, which browsers never send. Leave that part out, or write %%23 when it is in the object's key.", s)
-	}
-	if _, err := url.ParseRequestURI(s); err != nil {
-		return flawf(summary, "%q is no valid path: a %% is followed by two hexadecimal digits. Write %%25 for the character itself.", s)
-	}
-	return nil
 }

@@ -71,8 +71,9 @@ bucket %s {
   # Links that must be the same through S3 and through CloudFront before any
   # visitor is sent there. A sample of objects is compared besides.
   # verify {
-  #   paths  = ["/index.html"]
-  #   sample = 20
+  #   paths  = ["/index.html", "/img/*.png", "/docs/**"] # * within a folder, ** below it too
+  #   sample = 20                                        # "all": every object
+  #   accept = ["cache-control"]                         # changes that visitors may see
   # }
 
   # distribution {

@@ -159,7 +159,7 @@ func TestSecretsNeverShown(t *testing.T) {
 		"bucket \"b\" {\n  name = %s\n}\n",
 		"bucket \"b\" {\n  for_each = %s\n  name = each.key\n}\n",
 		"bucket \"b\" {\n  for_each = { a = %s }\n  name = each.value\n}\n",
-		"bucket \"b.example.com\" {\n  verify {\n    sample = %[1]s\n    paths = [%[1]s]\n    max_age = %[1]s\n  }\n}\n",
+		"bucket \"b.example.com\" {\n  verify {\n    sample = %[1]s\n    paths = [%[1]s]\n    accept = [%[1]s]\n    max_requests = %[1]s\n    max_bytes = %[1]s\n    max_age = %[1]s\n  }\n}\n",
 		"bucket \"b.example.com\" {\n  aws = %[1]s\n  dns_provider = %[1]s\n  cnames = [%[1]s]\n  origin = %[1]s\n  distribution {\n    tags = { a = %[1]s, (%[1]s) = 1 }\n    ipv6 = %[1]s\n  }\n  dns {\n    ttl = %[1]s\n  }\n}\n",
 		"locals {\n  l = %s\n}\n",
 		"dns_provider \"secretive\" \"x\" {\n  zones = [\"example.org\", %[1]s]\n  token = %[1]s\n}\n",

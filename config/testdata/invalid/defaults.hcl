@@ -11,7 +11,10 @@ defaults {
     tags     = { for i in range(40) : "k${i}" => "v" } # ERROR: Too many tags
   }
   verify {
-    sample = -1 # ERROR: Unsupported value
+    sample       = -1         # ERROR: Unsupported value
+    accept       = ["answer"] # ERROR: Unsupported value
+    max_requests = -1         # ERROR: Unsupported value
+    max_bytes    = "2000TB"   # ERROR: Invalid size
   }
   dns {
     low_ttl = "1h" # WARNING: The low TTL is not low

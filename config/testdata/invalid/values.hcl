@@ -39,7 +39,28 @@ bucket "a.example.com" {
       "/a b",                  # ERROR: Invalid path
       "/a#b",                  # ERROR: Invalid path
       "/a%zz",                 # ERROR: Invalid path
+      "/img/*.png",
+      "/**",
+      "/a*?x=[1]",
+      "/***/x",         # ERROR: Invalid path
+      "/*.{png,jpg}",   # ERROR: Invalid path
+      "/img/[ab]*.png", # ERROR: Invalid path
     ]
+    accept = [
+      "cache-control",
+      "vary",
+      "cache_control", # ERROR: Unsupported value
+      "Vary",          # ERROR: Unsupported value
+      "answer",        # ERROR: Unsupported value
+      "unsteady",      # ERROR: Unsupported value
+      "broken",        # ERROR: Unsupported value
+      "*",             # ERROR: Unsupported value
+      "colour",        # ERROR: Unsupported value
+      "",              # ERROR: Unsupported value
+      null,            # ERROR: Unsupported value
+    ]
+    max_requests = 0      # ERROR: Unsupported value
+    max_bytes    = "20gb" # ERROR: Invalid size
     sample  = -1   # ERROR: Unsupported value
     max_age = "0s" # ERROR: Invalid duration
   }
@@ -67,6 +88,9 @@ bucket "b.example.com" {
     sample  = 1.5   # ERROR: Unsupported value
     max_age = "-5m" # ERROR: Invalid duration
     paths   = "/x"  # ERROR: Wrong type of value
+    accept  = "cors" # ERROR: Wrong type of value
+    max_requests = "many" # ERROR: Wrong type of value
+    max_bytes    = 20     # ERROR: Invalid size
   }
 }
 bucket "c.example.com" {
@@ -76,11 +100,28 @@ bucket "c.example.com" {
   }
   verify {
     max_age = "15 minutes" # ERROR: Invalid duration
+    sample  = "ALL"        # ERROR: Unsupported value
+    accept  = [true]       # ERROR: Unsupported value
+    max_bytes = "20 GB"    # ERROR: Invalid size
+    max_requests = 1e12    # ERROR: Unsupported value
+    accepts = []           # ERROR: Unsupported argument
   }
   distribution {
     logging {
       bucket = "logs.amazonaws.com" # ERROR: Invalid logging bucket
     }
+  }
+}
+bucket "sizes.example.com" {
+  verify {
+    sample    = "some" # ERROR: Unsupported value
+    max_bytes = 1.5e6
+  }
+}
+bucket "more-sizes.example.com" {
+  verify {
+    sample    = "-1" # ERROR: Unsupported value
+    max_bytes = []   # ERROR: Wrong type of value
   }
 }
 bucket "d.example.com" {

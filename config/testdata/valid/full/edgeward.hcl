@@ -59,8 +59,11 @@ defaults {
     }
   }
   verify {
-    sample  = 5
-    max_age = "1h30m"
+    sample       = 5
+    max_age      = "1h30m"
+    accept       = ["cache-control"]
+    max_requests = 5000
+    max_bytes    = "1.5GiB"
   }
   dns {
     low_ttl = "30s"
@@ -95,7 +98,10 @@ bucket "assets" {
     }
   }
   verify {
-    paths = ["/index.html", "/a%20b?x=1"]
+    paths     = ["/index.html", "/a%20b?x=1", "/img/*.png", "/docs/**", "/a*?x=[1]"]
+    sample    = "all"
+    accept    = ["cors", "vary", "cors"]
+    max_bytes = 500000000
   }
   dns {
     ttl = "${local.week}d"
