@@ -339,6 +339,8 @@ type BucketProof struct {
 	Why      string `json:"why,omitempty"`
 	Hint     string `json:"hint,omitempty"`
 	Compared bool   `json:"compared"`
+	// Failed: it is an error that kept the bucket from being compared.
+	Failed bool `json:"failed,omitempty"`
 }
 
 // Options choose what a plan covers.
