@@ -145,6 +145,12 @@ func (r *run) bucket(ctx context.Context, bp BucketPlan) Result {
 	case i < 0:
 		res.Outcome, res.Why = OutcomeStale, "the bucket is no longer in the configuration"
 		return res
+	case r.x.Refused[bp.Address] != nil:
+		err := r.x.Refused[bp.Address]
+		(&bucketRun{}).ended(&res, err)
+		res.Outcome = OutcomeStale
+		r.emit(Event{Address: bp.Address, Status: EventFailed, Why: err.Error()})
+		return res
 	case bp.Standing == StandHeld:
 		res.Outcome, res.Why = OutcomeHeld, bp.Findings[0].Summary
 		res.Hint = bp.Findings[0].Detail

@@ -2,7 +2,6 @@ package planner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -167,7 +166,8 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 		p.Findings = []Finding{lookFinding(lookErr)}
 		return p
 	}
-	p.Fingerprint = fingerprint(a)
+	p.Facts = facts(a)
+	p.Fingerprint = fingerprint(p.Facts)
 	if g == Migrate {
 		p.Findings = findings(b, a)
 	}
@@ -279,33 +279,6 @@ func longestPath(steps []Step) time.Duration {
 		total = max(total, end[s.Kind])
 	}
 	return total
-}
-
-// fingerprint is a digest of the facts of rule 3: never an ETag, a status, a
-// resolver's answer or a time.
-func fingerprint(a Actual) string {
-	type fact struct {
-		Records  map[string]string
-		Settings *providers.Settings
-		Cert     string
-		Bucket   *providers.Bucket
-	}
-	f := fact{Records: map[string]string{}, Bucket: a.Bucket}
-	for _, n := range a.Names {
-		f.Records[n.CNAME.Name] = showRecords(n.Set.Records)
-	}
-	if a.Dist != nil {
-		f.Settings = &a.Dist.Settings
-		f.Cert = a.Dist.Settings.CertificateARN
-	}
-	if a.Chosen != nil {
-		f.Cert = a.Chosen.ARN
-	}
-	text, err := json.Marshal(f)
-	if err != nil {
-		return ""
-	}
-	return digest(string(text))[:16]
 }
 
 func lookFinding(err error) Finding {

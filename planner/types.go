@@ -99,9 +99,11 @@ type BucketPlan struct {
 	Standing Standing `json:"standing"`
 	Stage    Kind     `json:"stage,omitempty"`
 	// Fingerprint is a digest of the facts of rule 3.
-	Fingerprint string    `json:"fingerprint"`
-	Steps       []Step    `json:"steps"`
-	Findings    []Finding `json:"findings,omitempty"`
+	Fingerprint string `json:"fingerprint"`
+	// Facts are those; a saved plan has them beside the plan.
+	Facts    []Fact    `json:"-"`
+	Steps    []Step    `json:"steps"`
+	Findings []Finding `json:"findings,omitempty"`
 	// Expect is how long all steps should take from now, at least; seconds.
 	Expect Seconds `json:"expect,omitempty"`
 	// Switch is how long it takes, at least, until the names can be switched:
@@ -348,6 +350,8 @@ type Options struct {
 	Goal Goal
 	// Targets and Excludes are addresses, "*" allowed; empty means all, none.
 	Targets, Excludes []string
+	// Waves are names of waves: only their buckets; empty means all.
+	Waves []string
 	// Until is the last stage (in the table's order) that is planned.
 	Until Kind
 	// Retry are the addresses whose hold is lifted.
@@ -366,6 +370,9 @@ type Executor struct {
 	Config *config.Config
 	// Options must be those that the plan was made with.
 	Options Options
+	// Refused are buckets of a saved plan, by address, that may not run, each with
+	// the reason: they end as stale.
+	Refused map[string]error
 	// NoWait ends a bucket as unfinished at its first wait. WaitTimeout bounds
 	// all waits of the run; 0 means an hour.
 	NoWait      bool
