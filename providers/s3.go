@@ -17,12 +17,20 @@ type Buckets interface {
 	// Head reads the metadata of one object with the account's credentials
 	// (HeadObject), not as a visitor. ErrNotFound, ErrDenied.
 	Head(ctx context.Context, name, region, key string) (ObjectHead, error)
+	// AccessLog gives each request about b that stands in the newest objects of
+	// its access log, those delivered since then and at most files of them; the
+	// requests come object by object, in no order of time, and none from before
+	// since. b is from Bucket. read is how many log objects had something to say
+	// about b: few or none prove nothing, for S3 delivers hours late and makes no
+	// promise to deliver at all. 0 without an error when b has no log.
+	// ErrNotFound: the log's bucket is gone. ErrDenied.
+	AccessLog(ctx context.Context, b Bucket, since time.Time, files int, each func(LogEntry)) (read int, err error)
 }
 
 // Bucket is what S3 says of one bucket. [S3 API Reference: HeadBucket,
 // GetBucketWebsite, GetBucketPolicy, GetBucketPolicyStatus,
 // GetPublicAccessBlock, GetBucketCors, GetBucketOwnershipControls,
-// GetBucketRequestPayment]
+// GetBucketRequestPayment, GetBucketLogging]
 type Bucket struct {
 	Name   string
 	Region string
@@ -41,6 +49,44 @@ type Bucket struct {
 	CORS []CORSRule
 	// RequesterPays buckets answer anonymous requests with 403.
 	RequesterPays bool
+	// Log is where its access log goes; the zero value: it has none.
+	Log BucketLog
+}
+
+// BucketLog is where S3 delivers a bucket's access log.
+type BucketLog struct {
+	// Bucket has the log; it may be the logged bucket itself.
+	Bucket, Prefix string
+	// Partitioned: after Prefix a key has the account, the region, the bucket and
+	// the day, each with a slash, before the time; else only the time.
+	Partitioned bool
+}
+
+// LogEntry is one request of an access log, without who made it [S3 User Guide:
+// Amazon S3 server access log format]. Referer, address, requester and request
+// ids are left out, and so are the values of a query, which may be signatures.
+type LogEntry struct {
+	Time time.Time
+	// Operation is REST.GET.OBJECT, WEBSITE.GET.OBJECT, BATCH.DELETE.OBJECT,
+	// S3.EXPIRE.OBJECT …; those of S3 itself have no Method and no Path.
+	Operation, Method string
+	// Path is escaped as it was asked for, without the query; it begins with the
+	// bucket's name when the bucket was asked for by path.
+	Path string
+	// Query are the names of the query's parameters, sorted.
+	Query []string
+	// Status is 0 when the log does not say.
+	Status int
+	// Error is S3's code, or "".
+	Error string
+	// Host is the Host header in lower case without port: a name that visitors
+	// use, or S3's own. "" in old logs.
+	Host, UserAgent string
+	// Signed: the request had credentials, in a header or, presigned, in its
+	// query (Presigned).
+	Signed, Presigned bool
+	// TLS: it came over https; false too when the log does not say.
+	TLS bool
 }
 
 // CORSRule is one rule of a CORS configuration, as S3 has it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -223,7 +224,28 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 			out.RequesterPays = got.Payer == types.PayerRequester
 			return nil
 		}},
+		{"logging setting", "s3:GetBucketLogging", "", func(ctx context.Context) error {
+			got, err := client.GetBucketLogging(ctx, &s3.GetBucketLoggingInput{Bucket: name})
+			if err == nil {
+				out.Log, err = bucketLog(got.LoggingEnabled)
+			}
+			return err
+		}},
 	}
+}
+
+// bucketLog reads where an access log goes; no element means that there is none.
+func bucketLog(l *types.LoggingEnabled) (providers.BucketLog, error) {
+	if l == nil {
+		return providers.BucketLog{}, nil
+	}
+	if sdk.ToString(l.TargetBucket) == "" {
+		return providers.BucketLog{}, errPartial
+	}
+	return providers.BucketLog{
+		Bucket: *l.TargetBucket, Prefix: sdk.ToString(l.TargetPrefix),
+		Partitioned: l.TargetObjectKeyFormat != nil && l.TargetObjectKeyFormat.PartitionedPrefix != nil,
+	}, nil
 }
 
 // errPartial: an answer without what it must have proves nothing to be absent.
@@ -288,6 +310,7 @@ func (b *buckets) Objects(ctx context.Context, name, region, after string, limit
 	}
 	out, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: &name, MaxKeys: sdk.Int32(int32(min(max(limit, 1), 1000))), StartAfter: optional(after),
+		EncodingType: types.EncodingTypeUrl,
 	})
 	if err != nil {
 		if at := headerRegion(err); at != "" && at != region {
@@ -300,8 +323,12 @@ func (b *buckets) Objects(ctx context.Context, name, region, after string, limit
 	}
 	var objects []providers.Object
 	for _, o := range out.Contents {
+		key, err := plainKey(out, o.Key)
+		if err != nil {
+			return nil, b.fail(fmt.Sprintf("list the objects of bucket %q", name), "", err)
+		}
 		objects = append(objects, providers.Object{
-			Key:          sdk.ToString(o.Key),
+			Key:          key,
 			Size:         sdk.ToInt64(o.Size),
 			ETag:         strings.Trim(sdk.ToString(o.ETag), `"`),
 			StorageClass: string(o.StorageClass),
@@ -309,6 +336,23 @@ func (b *buckets) Objects(ctx context.Context, name, region, after string, limit
 		})
 	}
 	return objects[:min(len(objects), max(limit, 0))], nil
+}
+
+// plainKey undoes the encoding of a listing, which is asked for because a key may
+// have characters that XML cannot say. A blank is a plus in it [S3 API
+// Reference: ListObjectsV2, EncodingType].
+func plainKey(out *s3.ListObjectsV2Output, key *string) (string, error) {
+	text := sdk.ToString(key)
+	if out.EncodingType == types.EncodingTypeUrl {
+		var err error
+		if text, err = url.QueryUnescape(text); err != nil {
+			return "", fmt.Errorf("a key in the answer: %w", err)
+		}
+	}
+	if text == "" {
+		return "", errPartial
+	}
+	return text, nil
 }
 
 // Head implements providers.Buckets.

@@ -17,7 +17,7 @@ import (
 const s3NS = `xmlns="http://s3.amazonaws.com/doc/2006-03-01/"`
 
 // everything is a bucket with all settings [S3 API Reference: the sample
-// responses of the seven operations].
+// responses of the eight operations].
 var everything = map[string]string{
 	"?website":           `<WebsiteConfiguration ` + s3NS + `><IndexDocument><Suffix>index.html</Suffix></IndexDocument><ErrorDocument><Key>404.html</Key></ErrorDocument><RoutingRules><RoutingRule><Redirect><HostName>example.com</HostName></Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>`,
 	"?policy":            `{"Version":"2012-10-17","Statement":[]}`,
@@ -26,6 +26,7 @@ var everything = map[string]string{
 	"?cors":              `<CORSConfiguration ` + s3NS + `><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>`,
 	"?ownershipControls": `<OwnershipControls ` + s3NS + `><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>`,
 	"?requestPayment":    `<RequestPaymentConfiguration ` + s3NS + `><Payer>Requester</Payer></RequestPaymentConfiguration>`,
+	"?logging":           `<BucketLoggingStatus ` + s3NS + `><LoggingEnabled><TargetBucket>logs.example.com</TargetBucket><TargetPrefix>assets/</TargetPrefix></LoggingEnabled></BucketLoggingStatus>`,
 }
 
 // none are the codes for what is not there [S3 API Reference: List of error
@@ -50,6 +51,9 @@ func bare(c call) (*http.Response, error) {
 	if code := none[subresource(c)]; code != "" {
 		return s3Refusal(404, code)
 	}
+	if subresource(c) == "?logging" { // GetBucketLogging: an empty element
+		return respond(200, `<BucketLoggingStatus `+s3NS+`/>`)
+	}
 	return respond(200, strings.ReplaceAll(everything[subresource(c)], "Requester", "BucketOwner"))
 }
 
@@ -66,6 +70,7 @@ func TestBucket(t *testing.T) {
 		PolicyPublic: true, Policy: everything["?policy"],
 		Block: providers.PublicAccessBlock{BlockPublicACLs: true, BlockPublicPolicy: true},
 		CORS:  []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}, RequesterPays: true,
+		Log: providers.BucketLog{Bucket: "logs.example.com", Prefix: "assets/"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
@@ -75,7 +80,7 @@ func TestBucket(t *testing.T) {
 			t.Errorf("asked %s", c.host)
 		}
 	}
-	if len(w.calls) != 7 {
+	if len(w.calls) != 8 {
 		t.Errorf("asked %v", w.count())
 	}
 }
@@ -92,7 +97,7 @@ func TestBucketWithoutSettings(t *testing.T) {
 	}
 }
 
-// The seven questions are asked at the same time.
+// The eight questions are asked at the same time.
 func TestBucketIsReadInParallel(t *testing.T) {
 	environment(t, nil)
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,7 @@ type bucket struct {
 	Bucket
 	objects map[string]*object
 	keys    []string
+	log     accessLog
 }
 
 type object struct {
@@ -91,7 +92,7 @@ func (p bucketsPort) Bucket(ctx context.Context, name, region string) (providers
 func (b *bucket) port() providers.Bucket {
 	out := providers.Bucket{
 		Name: b.Name, Region: b.Region, RequesterPays: b.RequesterPays,
-		PolicyPublic: !b.Private, Policy: b.policy(),
+		PolicyPublic: !b.Private, Policy: b.policy(), Log: b.log.to,
 	}
 	if b.CORS {
 		out.CORS = []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}}}
