@@ -299,6 +299,7 @@ type answer struct {
 // pair is the two answers to one shape.
 type pair struct {
 	shape       shape
+	base        Site // the left, whose own host a Location may name
 	right       Site
 	warm        bool // the right was asked the same just before
 	left, reply answer
