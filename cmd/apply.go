@@ -30,19 +30,30 @@ When several hold, the first of 1, 130, 5, 4, 3, 6, 0 is given.`
 
 func (a *app) applyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply [FLAGS]", GroupID: groupMove,
+		Use: "apply [FLAGS] [PLANFILE]", GroupID: groupMove,
 		Short: "Plan, ask, and do what is not done",
 		Long: `apply plans, shows the plan, asks, and does what is not done, many buckets at the
 same time. It may be interrupted and run again at any moment: it goes on from
 what it finds. Without a terminal it needs -auto-approve.
 
+apply PLANFILE does what edgeward plan -out=PLANFILE saved, and does not ask. It
+looks at the world again first: a bucket of which a fact moved since is refused,
+by the fact's name, and the others are done. The same file may be applied again
+after an interruption.
+
 ` + applyExitCodes,
 		Example: `  edgeward apply
   edgeward apply -until=links.verify
   edgeward apply -auto-approve -wait=false
-  edgeward apply -retry=bucket.assets`,
-		Args: noArguments,
-		RunE: func(c *cobra.Command, args []string) error { return a.applyRun(c, args, planner.Migrate) },
+  edgeward apply -retry=bucket.assets
+  edgeward apply migration.plan`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return a.applySaved(c, args)
+			}
+			return a.applyRun(c, args, planner.Migrate)
+		},
 	}
 	a.worldFlags(c)
 	a.stageFlags(c)
@@ -88,17 +99,15 @@ func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error
 		if err := a.approve(ctx, c, args, cfg, p); err != nil {
 			return err
 		}
-		return a.execute(ctx, c, w, o, p, commands)
+		return a.execute(ctx, c, w, &planner.Executor{Options: o}, p, commands)
 	})
 }
 
 // approve refuses a plan beyond the limits, and asks about one that changes
 // something.
 func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg *config.Config, p planner.Plan) error {
-	limit := cfg.Limits.MaxSwitches
-	if p.Goal == planner.Migrate && limit >= 0 && p.Summary.Switches > limit {
-		return refuse("choose fewer with -target=ADDR, or raise it", "the plan has %s, and limits { max_switches = %d } allows no more than %d",
-			view.Count(p.Summary.Switches, "dns.switch step"), limit, limit)
+	if err := a.withinLimits(cfg, p); err != nil {
+		return err
 	}
 	if a.flags.autoApprove || !changes(p) {
 		return nil
@@ -121,6 +130,16 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 	}
 	if answer != "yes" {
 		return refuse("", "not approved; nothing was changed")
+	}
+	return nil
+}
+
+// withinLimits refuses a plan that switches more than the configuration allows.
+func (a *app) withinLimits(cfg *config.Config, p planner.Plan) error {
+	limit := cfg.Limits.MaxSwitches
+	if p.Goal == planner.Migrate && limit >= 0 && p.Summary.Switches > limit {
+		return refuse("choose fewer with -target=ADDR, or raise it", "the plan has %s, and limits { max_switches = %d } allows no more than %d",
+			view.Count(p.Summary.Switches, "dns.switch step"), limit, limit)
 	}
 	return nil
 }
@@ -158,16 +177,15 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 	}
 }
 
-// execute applies p, telling its events, and ends with the report.
-func (a *app) execute(ctx context.Context, c *cobra.Command, w world, o planner.Options, p planner.Plan, commands view.Commands) error {
+// execute applies p by x, which has the options and what is refused, telling
+// its events, and ends with the report.
+func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner.Executor, p planner.Plan, commands view.Commands) error {
 	if w.sandbox != nil && !c.Flags().Changed("wait-timeout") {
 		a.flags.waitTimeout = sandboxPatience
 	}
 	t := &teller{a: a, progress: view.NewProgress(p, a.msg)}
-	x := &planner.Executor{
-		World: w.World, Config: w.config, Options: o, Events: t.event,
-		NoWait: !a.flags.wait, WaitTimeout: a.flags.waitTimeout,
-	}
+	x.World, x.Config, x.Events = w.World, w.config, t.event
+	x.NoWait, x.WaitTimeout = !a.flags.wait, a.flags.waitTimeout
 	stop := t.count(ctx, w)
 	r := x.Apply(ctx, p)
 	stop()

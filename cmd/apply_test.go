@@ -33,7 +33,7 @@ func TestStaleExitCode(t *testing.T) {
 	theirs := []providers.Record{{Type: "CNAME", Value: "elsewhere.example.net", TTL: demoTTL}}
 	s.SetRecords(cfg.DNSProviders[0].Address, name, theirs)
 	var end exitError
-	if err := a.execute(ctx, c, w, o, p, view.Commands{GoOn: "edgeward apply"}); !errors.As(err, &end) || end.code != 3 {
+	if err := a.execute(ctx, c, w, &planner.Executor{Options: o}, p, view.Commands{GoOn: "edgeward apply"}); !errors.As(err, &end) || end.code != 3 {
 		t.Errorf("execute: %v, want exit code 3\n%s", err, stdout.String())
 	}
 	if got := s.Records(name); !providers.SameRecords(got, theirs) {

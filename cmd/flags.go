@@ -27,6 +27,7 @@ type flags struct {
 	parallelism       int
 	sandbox           bool
 
+	out              string
 	json             bool
 	detailedExitCode bool
 

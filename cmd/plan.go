@@ -16,6 +16,9 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `plan observes S3, CloudFront, ACM and DNS and prints, for each bucket, the steps
 that are not done. It changes nothing. The same world gives the same plan.
 
+With -out=FILE the plan is saved too: edgeward apply FILE does then what was
+reviewed and nothing else, and refuses each bucket whose facts moved since.
+
 Exit codes:
   0    the plan was made; with -detailed-exitcode: nothing is undone
   1    nothing was attempted: configuration, credentials
@@ -25,6 +28,7 @@ Exit codes:
 		Example: `  edgeward plan
   edgeward plan -target='bucket.site["www.example.com"]'
   edgeward plan -json | jq .summary
+  edgeward plan -out=migration.plan
   edgeward plan -sandbox`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.planRun(c.Context()) },
@@ -32,6 +36,7 @@ Exit codes:
 	a.worldFlags(c)
 	a.stageFlags(c)
 	a.jsonFlag(c)
+	c.Flags().StringVar(&a.flags.out, "out", "", "save the plan to `FILE`, for edgeward apply FILE")
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when something is undone")
 	return c
 }
@@ -39,6 +44,9 @@ Exit codes:
 func (a *app) planRun(ctx context.Context) error {
 	o, err := a.options(planner.Migrate)
 	if err != nil {
+		return err
+	}
+	if err := writable(a.flags.out); err != nil {
 		return err
 	}
 	cfg, err := a.load()
@@ -50,8 +58,14 @@ func (a *app) planRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := a.savePlan(p, o, cfg); err != nil {
+			return err
+		}
 		if err := a.printPlan(p); err != nil {
 			return err
+		}
+		if a.flags.out != "" && !a.flags.json {
+			fmt.Fprintf(a.stderr, "\nSaved to %s. To do exactly this: edgeward apply %s\n", a.flags.out, view.Quote(a.flags.out))
 		}
 		if a.flags.detailedExitCode && view.Undone(p) > 0 {
 			return exit(exitUndone)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/edgeward/edgeward/config"
@@ -27,6 +28,8 @@ type Saved struct {
 	Edgeward string `json:"edgeward"`
 	// Configuration is the digest of the configuration (config.Digest).
 	Configuration string `json:"configuration"`
+	// Sandbox: it is about a simulated world.
+	Sandbox bool `json:"sandbox,omitempty"`
 	// Chosen are the options that the plan was made with.
 	Chosen SavedOptions `json:"options"`
 	Plan   Plan         `json:"plan"`
@@ -76,6 +79,11 @@ func ReadSaved(text []byte) (Saved, error) {
 func (s Saved) Options(parallelism int) Options {
 	return Options{Goal: s.Plan.Goal, Targets: s.Chosen.Targets, Excludes: s.Chosen.Excludes, Waves: s.Chosen.Waves,
 		Until: s.Chosen.Until, Retry: s.Chosen.Retry, Parallelism: parallelism}
+}
+
+// Empty says that no bucket has a step to run.
+func (s Saved) Empty() bool {
+	return !slices.ContainsFunc(s.Plan.Buckets, func(b BucketPlan) bool { return len(b.Steps) > 0 })
 }
 
 // Renew observes again and gives what of the saved plan may run: the approved
