@@ -123,7 +123,7 @@ func TestRule2AChangeByHandAfterTheApprovalIsRefused(t *testing.T) {
 		"the TTL": {func(s *session) {
 			s.w.SetRecords(route53, assets, []providers.Record{{Type: "CNAME", Value: "assets.example.com.s3.eu-west-1.amazonaws.com", TTL: 2 * time.Hour}})
 		}, "TTL 7200s"},
-		"the CORS rules": {func(s *session) { s.w.EditBucket(assets, func(b *sandbox.Bucket) { b.CORS = true }) }, "cache policy"},
+		"the CORS rules": {func(s *session) { s.w.EditBucket(assets, func(b *sandbox.Bucket) { b.CORS = anyOrigin() }) }, "cache policy"},
 	}
 	for what, tc := range byHand {
 		t.Run(what, func(t *testing.T) {

@@ -101,7 +101,13 @@ func TestMaxFailures(t *testing.T) {
 		s := l.start(t)
 		p := s.plan(t.Context(), Migrate)
 		for _, b := range l.config.Buckets { // every plan is stale
-			s.w.EditBucket(b.Name, func(x *sandbox.Bucket) { x.CORS = !x.CORS })
+			s.w.EditBucket(b.Name, func(x *sandbox.Bucket) {
+				if x.CORS == nil {
+					x.CORS = anyOrigin()
+				} else {
+					x.CORS = nil
+				}
+			})
 		}
 		r := s.run(t.Context(), p, nil)
 		skipped := 0

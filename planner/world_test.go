@@ -58,8 +58,13 @@ func newLab(seed int64) *lab {
 		Type: "A", Value: "s3-website-eu-west-1.amazonaws.com", Alias: true, AliasZone: "Z1BKCTXD74EZPE"}})
 	l.bucket("low.example.com", route53, nil, cname("low.example.com", "s3.dualstack.eu-west-1.amazonaws.com", 30*time.Second))
 	l.bucket("fonts.example.com", route53, nil, cname("fonts.example.com", "s3-eu-west-1.amazonaws.com", 5*time.Minute))
-	l.options.Buckets[4].CORS = true
+	l.options.Buckets[4].CORS = anyOrigin()
 	return l
+}
+
+// anyOrigin are CORS rules as most buckets have them.
+func anyOrigin() []providers.CORSRule {
+	return []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}}}
 }
 
 func (l *lab) bucket(name, provider string, site *providers.Website, r sandbox.NamedRecord) {

@@ -55,7 +55,7 @@ type distribution struct {
 	tags   map[string]string
 	log    []tagging
 	faults map[string][]byte
-	cache  map[string]cached
+	cache  map[string]*cached
 }
 
 // tagging is one state of the tags in the tagging index.
@@ -250,7 +250,7 @@ func (w *World) newDistribution(a *account, ref string, s providers.Settings) *d
 	d := &distribution{
 		id: id, arn: "arn:aws:cloudfront::" + a.number + ":distribution/" + id,
 		domain: "d" + strings.ToLower(code(13, "domain", id)) + ".cloudfront.net", account: a.label, ref: ref,
-		settings: s, tags: map[string]string{}, faults: map[string][]byte{}, cache: map[string]cached{},
+		settings: s, tags: map[string]string{}, faults: map[string][]byte{}, cache: map[string]*cached{},
 	}
 	w.dists[id] = d
 	return d

@@ -1,11 +1,10 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -20,40 +19,78 @@ type bucket struct {
 	log     accessLog
 }
 
+// object is one object as it is stored; it never changes.
 type object struct {
 	Object
-	etag, sha string
-	modified  time.Time
+	etag     string
+	modified time.Time
+	content  *content
+	// header has what every answer with the object has, except its type.
+	header http.Header
+	// zipped is the object compressed by CloudFront, nil until then.
+	zipped *content
+}
+
+// gzipped is the object compressed by CloudFront. The world's lock is held.
+func (o *object) gzipped() *content {
+	if o.zipped == nil {
+		o.zipped = o.content.gzipped()
+	}
+	return o.zipped
 }
 
 func (w *World) addBucket(b Bucket, now time.Time) {
 	if b.Region == "" {
 		b.Region = "us-east-1"
 	}
-	x := &bucket{Bucket: b, objects: map[string]*object{}}
+	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects))}
 	for _, o := range b.Objects {
-		x.put(o, now)
+		x.objects[o.Key] = newObject(o, now)
 	}
+	x.keys = sortedKeys(x.objects)
 	w.buckets[b.Name] = x
 }
 
 func (b *bucket) put(o Object, now time.Time) {
-	if o.ContentType == "" {
-		o.ContentType = "binary/octet-stream"
+	if at, ok := slices.BinarySearch(b.keys, o.Key); !ok {
+		b.keys = slices.Insert(b.keys, at, o.Key)
 	}
-	tag := md5.Sum(o.Body)
-	if _, ok := b.objects[o.Key]; !ok {
-		b.keys = append(b.keys, o.Key)
-		slices.Sort(b.keys)
-	}
-	b.objects[o.Key] = &object{
-		Object: o, etag: hex.EncodeToString(tag[:]), sha: digest(o.Body), modified: now.UTC().Truncate(time.Second),
-	}
+	b.objects[o.Key] = newObject(o, now)
 }
 
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+func newObject(o Object, now time.Time) *object {
+	o.ContentType = cmp.Or(o.ContentType, "binary/octet-stream")
+	if o.Modified.IsZero() {
+		o.Modified = now
+	}
+	x := &object{Object: o, modified: o.Modified.UTC().Truncate(time.Second)}
+	if x.content = bytesOf(o.Body); o.Size > 0 {
+		x.content = generated(o.Size, o.Key, o.Fill)
+	}
+	x.etag = x.content.etag()
+	h := http.Header{
+		"Etag":          {`"` + x.etag + `"`},
+		"Last-Modified": {x.modified.Format(http.TimeFormat)},
+		"Accept-Ranges": {"bytes"},
+	}
+	for k, v := range map[string]string{
+		"Cache-Control": o.CacheControl, "Expires": o.Expires, "Content-Encoding": o.ContentEncoding,
+		"Content-Language": o.ContentLanguage, "Content-Disposition": o.ContentDisposition,
+		"X-Amz-Website-Redirect-Location": o.Redirect, "X-Amz-Version-Id": o.VersionID,
+		"X-Amz-Server-Side-Encryption": o.Encryption,
+	} {
+		if v != "" {
+			h[k] = []string{v}
+		}
+	}
+	if o.StorageClass != "" && o.StorageClass != "STANDARD" {
+		h.Set("X-Amz-Storage-Class", o.StorageClass)
+	}
+	for k, v := range o.Metadata {
+		h.Set("X-Amz-Meta-"+k, v)
+	}
+	x.header = h
+	return x
 }
 
 type bucketsPort struct{ accountPort }
@@ -94,11 +131,13 @@ func (b *bucket) port() providers.Bucket {
 		Name: b.Name, Region: b.Region, RequesterPays: b.RequesterPays,
 		PolicyPublic: !b.Private, Policy: b.policy(), Log: b.log.to,
 	}
-	if b.CORS {
-		out.CORS = []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}}}
+	for _, r := range b.CORS {
+		r.Origins, r.Methods, r.Headers, r.Expose = slices.Clone(r.Origins), slices.Clone(r.Methods), slices.Clone(r.Headers), slices.Clone(r.Expose)
+		out.CORS = append(out.CORS, r)
 	}
 	if b.Website != nil {
 		site := *b.Website
+		site.RoutingRules = slices.Clone(site.RoutingRules)
 		out.Website = &site
 	}
 	if b.Private {
@@ -133,7 +172,16 @@ func (p bucketsPort) Head(ctx context.Context, name, region, key string) (provid
 		if o == nil {
 			return fmt.Errorf("read the metadata of object %q of bucket %q: NoSuchKey: %w", key, name, providers.ErrNotFound)
 		}
-		out = providers.ObjectHead{ContentType: o.ContentType, CacheControl: o.CacheControl, Redirect: o.Redirect}
+		out = providers.ObjectHead{
+			ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, ContentLanguage: o.ContentLanguage,
+			ContentDisposition: o.ContentDisposition, CacheControl: o.CacheControl, Expires: o.Expires, Redirect: o.Redirect,
+		}
+		for k, v := range o.Metadata {
+			if out.Metadata == nil {
+				out.Metadata = map[string]string{}
+			}
+			out.Metadata[strings.ToLower(k)] = v
+		}
 		return nil
 	})
 	if err != nil {
@@ -156,7 +204,7 @@ func (p bucketsPort) Objects(ctx context.Context, name, region, after string, li
 		for _, k := range b.keys[from:][:min(len(b.keys)-from, max(0, min(limit, 1000)))] {
 			o := b.objects[k]
 			out = append(out, providers.Object{
-				Key: k, Size: int64(len(o.Body)), ETag: o.etag, StorageClass: "STANDARD", LastModified: o.modified,
+				Key: k, Size: o.content.size, ETag: o.etag, StorageClass: storageClass(o), LastModified: o.modified,
 			})
 		}
 		return nil
@@ -202,108 +250,4 @@ func s3Host(host string) (e endpoint, bucket string, ok bool) {
 	return e, strings.Join(labels[:last], "."), e.region != ""
 }
 
-// s3 answers a request that reached an S3 endpoint; the bucket is named by the
-// Host header, not by the endpoint.
-func (w *World) s3(e endpoint, r request) reply {
-	name, key := r.host, strings.TrimPrefix(r.path, "/")
-	if _, b, ok := s3Host(r.host); ok {
-		name = b
-		if name == "" && e.kind == restEnd { // path style
-			name, key, _ = strings.Cut(key, "/")
-		}
-	}
-	out := reply{from: fromS3, site: e.kind == siteEnd, region: e.region}
-	b := w.buckets[name]
-	switch {
-	case b == nil:
-		return out.refuse(404, "NoSuchBucket")
-	case b.Region != e.region && e.kind == siteEnd:
-		return out.refuse(400, "IncorrectEndpoint")
-	case b.Region != e.region && e.global:
-		out.home, out.location = b.Region, "http://"+name+".s3."+b.Region+".amazonaws.com"+r.path
-		return out.refuse(307, "TemporaryRedirect")
-	case b.Region != e.region:
-		out.home = b.Region
-		return out.refuse(301, "PermanentRedirect")
-	case r.method != "GET" && r.method != "HEAD" && r.method != "OPTIONS":
-		return out.refuse(405, "MethodNotAllowed")
-	}
-	out.cors = b.CORS && r.origin
-	if e.kind == siteEnd {
-		return b.site(out, r, key)
-	}
-	return b.rest(out, key)
-}
-
-// open is whether an anonymous reader gets o.
-func (b *bucket) open(o *object) bool { return !b.Private && !b.RequesterPays && !o.Private }
-
-func (b *bucket) rest(out reply, key string) reply {
-	o := b.objects[key]
-	switch {
-	case b.Private || b.RequesterPays || o != nil && !b.open(o):
-		return out.refuse(403, "AccessDenied")
-	case o != nil:
-		return out.serve(o)
-	case key == "" && b.Listing:
-		out.object = &object{Object: Object{Body: b.list(), ContentType: "application/xml"}}
-		out.status, out.body, out.ctype = 200, out.object.Body, "application/xml"
-		return out
-	case key == "" || !b.Listing:
-		return out.refuse(403, "AccessDenied")
-	}
-	return out.refuse(404, "NoSuchKey")
-}
-
-// list is what GET / of a listable bucket answers.
-func (b *bucket) list() []byte {
-	var s strings.Builder
-	s.WriteString(`<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><Name>` + b.Name + `</Name>`)
-	for _, k := range b.keys {
-		s.WriteString("<Contents><Key>" + k + "</Key></Contents>")
-	}
-	s.WriteString("</ListBucketResult>")
-	return []byte(s.String())
-}
-
-// site answers as a website endpoint does: index documents, redirects, the
-// error document.
-func (b *bucket) site(out reply, r request, key string) reply {
-	if b.Website == nil {
-		return out.refuse(404, "NoSuchWebsiteConfiguration")
-	}
-	if to := b.Website.RedirectAllTo; to != "" {
-		out.status, out.location = 301, "http://"+to+r.path
-		return out
-	}
-	if b.Private || b.RequesterPays {
-		return b.siteError(out, 403, "AccessDenied")
-	}
-	full := key
-	if full == "" || strings.HasSuffix(full, "/") {
-		full += b.Website.IndexDocument
-	}
-	o := b.objects[full]
-	switch {
-	case o != nil && !b.open(o):
-		return b.siteError(out, 403, "AccessDenied")
-	case o != nil && o.Redirect != "":
-		out.status, out.location = 301, o.Redirect
-		return out
-	case o != nil:
-		return out.serve(o)
-	case b.objects[key+"/"+b.Website.IndexDocument] != nil:
-		out.status, out.location = 302, "/"+key+"/"
-		return out
-	}
-	return b.siteError(out, 404, "NoSuchKey")
-}
-
-func (b *bucket) siteError(out reply, status int, code string) reply {
-	if o := b.objects[b.Website.ErrorDocument]; b.Website.ErrorDocument != "" && o != nil && b.open(o) {
-		out = out.serve(o)
-		out.status = status
-		return out
-	}
-	return out.refuse(status, code)
-}
+func storageClass(o *object) string { return cmp.Or(o.StorageClass, "STANDARD") }

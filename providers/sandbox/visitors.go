@@ -1,9 +1,9 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -137,7 +137,7 @@ func (w *World) wants(name string, now time.Time) []want {
 	}
 	paths := []string{"/"}
 	for _, k := range b.keys[:min(len(b.keys), 50)] {
-		paths = append(paths, "/"+k)
+		paths = append(paths, (&url.URL{Path: "/" + k}).EscapedPath())
 	}
 	var out []want
 	for _, p := range paths {
@@ -312,7 +312,7 @@ func (w *World) get(to endpoint, r request, want *want, now time.Time) (reply, s
 		return got, fmt.Sprintf("%s answers %d %s, not %d", by(got), got.status, got.code, want.status)
 	case got.location != want.location:
 		return got, fmt.Sprintf("%s redirects to %s, not to %s", by(got), got.location, want.location)
-	case !bytes.Equal(got.body, want.body):
+	case !sameContent(got.body, want.body):
 		return got, by(got) + " gives the wrong bytes"
 	case got.ctype != want.ctype:
 		return got, fmt.Sprintf("%s gives the type %s, not %s", by(got), got.ctype, want.ctype)

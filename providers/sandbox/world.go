@@ -82,19 +82,36 @@ type Bucket struct {
 	Website               *providers.Website
 	// Private: no anonymous reads. Listing: anonymous ListBucket is allowed, so
 	// that a missing key is 404 instead of 403.
-	Private, Listing    bool
-	CORS, RequesterPays bool
+	Private, Listing bool
+	// CORS are its CORS rules, in order.
+	CORS          []providers.CORSRule
+	RequesterPays bool
 	// Foreign buckets exist, but no account of the world may read their settings.
 	Foreign bool
 	Objects []Object
 }
 
-// Object is one object of a bucket.
+// Object is one object of a bucket. Empty strings mean that S3 has none.
 type Object struct {
-	Key          string
-	Body         []byte
-	ContentType  string
-	CacheControl string
+	Key  string
+	Body []byte
+	// Size, if not 0, makes the body so many bytes that Key, Size and Fill
+	// decide and that take no memory; Body is nil then.
+	Size int64
+	Fill string
+	// ContentType is binary/octet-stream when "".
+	ContentType                                          string
+	CacheControl, Expires                                string
+	ContentEncoding, ContentLanguage, ContentDisposition string
+	// Metadata is the user's own, without x-amz-meta-.
+	Metadata map[string]string
+	// Modified is when it was written; the zero time: when it was put.
+	Modified time.Time
+	// StorageClass is STANDARD when ""; GLACIER and DEEP_ARCHIVE cannot be read.
+	StorageClass string
+	// VersionID and Encryption are told as x-amz-version-id and
+	// x-amz-server-side-encryption.
+	VersionID, Encryption string
 	// Private objects cannot be read anonymously.
 	Private bool
 	// Redirect is x-amz-website-redirect-location.

@@ -44,7 +44,7 @@ func options(seed int64) Options {
 	return Options{
 		Clock: providers.RealClock{}, Seed: seed,
 		Buckets: []Bucket{
-			{Name: "assets.example.com", Region: "eu-west-1", CORS: true, Objects: objects()},
+			{Name: "assets.example.com", Region: "eu-west-1", CORS: []providers.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}}}, Objects: objects()},
 			{Name: "www.example.org", Region: "eu-central-1", Website: site, Objects: objects()},
 			{Name: "example.com", Region: "us-east-1", Website: site, Objects: objects()},
 			{Name: "foreign.example.com", Foreign: true},
