@@ -9,13 +9,27 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/edgeward/edgeward/providers"
+)
+
+// Bounds of the connections that are kept. Each place has its own, so that a
+// request never reaches one that was dialled for another.
+const (
+	maxPlaces    = 128 // places with kept connections
+	maxIdle      = 64  // kept connections of one place
+	idleTime     = 15 * time.Second
+	maxAnswer    = 1 << 20 // bytes of an answer's head
+	slowestBytes = 1 << 10 // bytes a second below which a body is not waited for
+	// maxPlain is how far gzip is undone, in bytes: a small body may stand for a
+	// thousand times as much.
+	maxPlain = 256 << 20
 )
 
 // WebOptions are what a Web is made from.
@@ -28,23 +42,34 @@ type WebOptions struct {
 	CAFile string
 	// Version is the program's, for the User-Agent.
 	Version string
-	// Timeout bounds one Fetch, its body included; 0: 60 seconds.
+	// Timeout bounds one Fetch up to the head of its answer, and a body that
+	// trickles at less than 1 KiB a second; 0: 60 seconds.
 	Timeout time.Duration
+	// Stall is how long a body may give no byte at all; 0: 30 seconds.
+	Stall time.Duration
 }
 
-// Web is providers.Web over HTTP/1.1 and HTTP/2.
+// Web is providers.Web over HTTP/1.1 and HTTP/2. Its methods may be called from
+// many goroutines.
 type Web struct {
-	connect connectTo
-	roots   *x509.CertPool
-	agent   string
-	timeout time.Duration
+	connect        connectTo
+	roots          *x509.CertPool
+	agent          string
+	timeout, stall time.Duration
+
+	mu     sync.Mutex
+	places map[place]*transport
+	turn   int // counts uses of places
 }
 
 var _ providers.Web = (*Web)(nil)
 
 // NewWeb reads the CA file and does no other I/O.
 func NewWeb(o WebOptions) (*Web, error) {
-	w := &Web{agent: "edgeward", timeout: cmp.Or(o.Timeout, time.Minute)}
+	w := &Web{
+		agent: "edgeward", timeout: cmp.Or(o.Timeout, time.Minute), stall: cmp.Or(o.Stall, 30*time.Second),
+		places: map[place]*transport{},
+	}
 	if o.Version != "" {
 		w.agent += "/" + o.Version
 	}
@@ -56,33 +81,32 @@ func NewWeb(o WebOptions) (*Web, error) {
 	return w, err
 }
 
-// Fetch implements providers.Web. Every request has a connection of its own, so
-// that none reaches a place that was dialled for another one. The body is
-// hashed as it comes and not kept.
+// Fetch implements providers.Web. The body is hashed as it comes and not kept.
+// Connections are kept for the same scheme, host and address; net/http sends a
+// GET or HEAD once more on a fresh one when a kept one has died. A body that is
+// shorter than its Content-Length, or that is not ended, is an
+// io.ErrUnexpectedEOF; one that comes to a halt a context.DeadlineExceeded.
 func (w *Web) Fetch(ctx context.Context, r providers.Request) (providers.Response, error) {
-	u, err := url.Parse(r.URL)
-	if err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
-		err = errors.New("it is no http or https URL with a host")
-	}
+	u, err := readURL(r.URL)
 	if err != nil {
 		return providers.Response{}, fmt.Errorf("read URL %q: %w", redact(r.URL), bare(err))
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
-	defer cancel()
 	address, err := w.place(u, r.Dial)
 	if err != nil {
 		return providers.Response{}, err
 	}
-	transport := newTransport(address, w.roots)
-	defer transport.CloseIdleConnections()
-	resp, err := w.send(ctx, transport, u, r)
+	t := w.enter(place{u.Scheme, strings.ToLower(u.Host), address})
+	defer w.leave(t)
+	resp, err := w.send(ctx, t, u, r)
 	if err != nil {
 		return providers.Response{}, fmt.Errorf("fetch %s %s from %s: %w", r.Method, redact(r.URL), address, bare(err))
 	}
 	return resp, nil
 }
 
-func (w *Web) send(ctx context.Context, transport *http.Transport, u *url.URL, r providers.Request) (providers.Response, error) {
+func (w *Web) send(ctx context.Context, t *transport, u *url.URL, r providers.Request) (providers.Response, error) {
+	ctx, watch := newWatch(ctx, w.timeout, w.stall)
+	defer watch.end()
 	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	for name, values := range r.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
@@ -90,18 +114,56 @@ func (w *Web) send(ctx context.Context, transport *http.Transport, u *url.URL, r
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", w.agent)
 	}
-	// The transport itself, unlike a client, follows no redirect.
-	resp, err := transport.RoundTrip(req)
+	// The transport itself, unlike a client, follows no redirect and has no
+	// cookies.
+	resp, err := t.RoundTrip(req)
 	if err != nil {
-		return providers.Response{}, err
+		return providers.Response{}, watch.cause(err)
 	}
 	defer resp.Body.Close()
-	digest := sha256.New()
-	n, err := io.Copy(digest, resp.Body)
-	if err != nil {
-		return providers.Response{}, fmt.Errorf("read body after %d bytes of an answer with status %d: %w", n, resp.StatusCode, err)
+	in := &intake{body: resp.Body, watch: watch, length: resp.ContentLength, digest: sha256.New(), keep: r.Keep, limit: r.Limit}
+	out := providers.Response{Status: resp.StatusCode, Header: resp.Header}
+	if strings.EqualFold(strings.TrimSpace(resp.Header.Get("Content-Encoding")), "gzip") {
+		out.Plain = in.plain(maxPlain)
 	}
-	return providers.Response{Status: resp.StatusCode, Header: resp.Header, Length: n, SHA256: hex.EncodeToString(digest.Sum(nil))}, nil
+	if err := in.rest(); err != nil {
+		return providers.Response{}, in.failure(resp.StatusCode, err)
+	}
+	out.Length, out.SHA256, out.Body, out.Cut = in.n, hex.EncodeToString(in.digest.Sum(nil)), in.kept, in.cut
+	return out, nil
+}
+
+// readURL reads an absolute URL. Its path and query reach the server byte for
+// byte; what could not be sent so is escaped, and no escape is undone for that.
+func readURL(raw string) (*url.URL, error) {
+	if _, rest, ok := strings.Cut(raw, "://"); ok {
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+			i += len(raw) - len(rest)
+			raw = raw[:i] + escape(raw[i:])
+		}
+	}
+	u, err := url.Parse(raw)
+	if err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
+		err = errors.New("it is no http or https URL with a host")
+	}
+	return u, err
+}
+
+func escape(s string) string {
+	odd := "\"<>\\^`{|}"
+	var out strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c == '?' {
+			odd = ""
+		}
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(odd, c) >= 0 {
+			fmt.Fprintf(&out, "%%%02X", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // place is the address to connect to.
@@ -121,6 +183,54 @@ func (w *Web) place(u *url.URL, dial string) (string, error) {
 	return w.connect.address(host, port), nil
 }
 
+// place is where connections lead: what the URL says and what is dialled.
+type place struct{ scheme, host, address string }
+
+// transport has the connections of one place.
+type transport struct {
+	*http.Transport
+	users, turn int // guarded by Web.mu
+}
+
+// enter gives the connections of p to one more user.
+func (w *Web) enter(p place) *transport {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := w.places[p]
+	if t == nil {
+		if len(w.places) >= maxPlaces {
+			w.forget()
+		}
+		t = &transport{Transport: newTransport(p.address, w.roots)}
+		w.places[p] = t
+	}
+	w.turn++
+	t.turn = w.turn
+	t.users++
+	return t
+}
+
+func (w *Web) leave(t *transport) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.users--
+}
+
+// forget ends the connections of the place that was not used for longest.
+func (w *Web) forget() {
+	var oldest place
+	var found *transport
+	for p, t := range w.places {
+		if t.users == 0 && (found == nil || t.turn < found.turn) {
+			oldest, found = p, t
+		}
+	}
+	if found != nil {
+		delete(w.places, oldest)
+		found.CloseIdleConnections()
+	}
+}
+
 // newTransport connects to address whatever the URL says; the name that a
 // certificate must have is the URL's.
 func newTransport(address string, roots *x509.CertPool) *http.Transport {
@@ -129,11 +239,17 @@ func newTransport(address string, roots *x509.CertPool) *http.Transport {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
 		},
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		DisableCompression:    true,
-		ForceAttemptHTTP2:     true,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  30 * time.Second,
+		MaxResponseHeaderBytes: maxAnswer,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleTime,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		// A kept connection that went silent is found out.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
 }
 
