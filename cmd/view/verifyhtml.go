@@ -1,0 +1,127 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/planner/proof"
+)
+
+// verifyPage is what the template of the HTML report reads.
+type verifyPage struct {
+	Summary, Verdict string
+	Table            htmlTable
+	Blocks           []verifyBlock
+}
+
+// verifyBlock is a bucket there.
+type verifyBlock struct {
+	Title, Class, Headline string
+	Facts                  []fact
+	Findings               []planner.Finding
+	Groups                 []verifyGroup
+	Expected               htmlTable
+	Targets                htmlTable
+}
+
+// verifyGroup are the differences of one verdict.
+type verifyGroup struct {
+	Title string
+	Items []verifyItem
+}
+
+// verifyItem is one difference.
+type verifyItem struct {
+	Path, Request, Aspect, Class, Left, Right, Means, Mend string
+}
+
+// VerifyHTML is the report as one self-contained HTML file. Its error is a
+// fault of the program.
+func VerifyHTML(r planner.VerifyReport) (string, error) {
+	page := verifyPage{Summary: VerifySummary(r), Verdict: verifyVerdict(r)}
+	what := "bucket"
+	for _, b := range worstFirst(proofBlocks(r)) {
+		if b.Address == "" {
+			what = "sites"
+		}
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.title(), Code: true}, {Text: b.word(), Class: wordClass(b.word())},
+			number(len(b.Targets)), number(b.Requests), number(b.counts[proof.Broken]), number(b.counts[proof.Changed]), number(b.counts[proof.Expected])})
+		page.Blocks = append(page.Blocks, htmlBlock(b))
+	}
+	page.Table.Head = []htmlCell{{Text: what}, {Text: "verdict"}}
+	for _, word := range []string{"paths", "requests", "broken", "changed", "expected"} {
+		page.Table.Head = append(page.Table.Head, htmlCell{Text: word, Class: "number"})
+	}
+	return htmlFile("edgeward verify: "+page.Verdict, verifyTemplate, page)
+}
+
+func number(n int) htmlCell { return htmlCell{Text: fmt.Sprint(n), Class: "number"} }
+
+// wordClass is the class of a verdict's word.
+func wordClass(word string) string {
+	switch word {
+	case string(proof.Same), string(proof.Expected), string(proof.Broken), string(proof.Changed):
+		return word
+	}
+	return string(proof.Changed)
+}
+
+func htmlBlock(b proofBlock) verifyBlock {
+	block := verifyBlock{Title: b.title(), Class: wordClass(b.word()), Headline: b.headline(), Facts: b.facts(), Findings: b.Findings}
+	for _, g := range []struct {
+		title string
+		list  []planner.VerifyDifference
+	}{{"Broken: a visitor does not get what S3 gives", b.Broken}, {"Changed: visitors see it, and still get the object", b.Changed}} {
+		if len(g.list) == 0 {
+			continue
+		}
+		group := verifyGroup{Title: g.title}
+		for _, d := range g.list {
+			group.Items = append(group.Items, verifyItem{Path: d.Path, Request: requestWords(d), Aspect: string(d.Aspect), Class: string(d.Verdict),
+				Left: orNone(d.Left), Right: orNone(d.Right), Means: d.Means, Mend: d.Mend})
+		}
+		block.Groups = append(block.Groups, group)
+	}
+	if len(b.Expected) > 0 {
+		block.Expected.Head = []htmlCell{{Text: "aspect"}, {Text: "times", Class: "number"}, {Text: "first path"}, {Text: "expected because"}}
+	}
+	for _, k := range b.Expected {
+		block.Expected.Rows = append(block.Expected.Rows, []htmlCell{{Text: string(k.Aspect)}, number(k.Count), {Text: k.Path, Code: true}, {Text: k.Source}})
+	}
+	if len(b.Targets) > 0 {
+		block.Targets.Head = []htmlCell{{Text: "path"}, {Text: "chosen because"}, {Text: "size", Class: "number"}}
+	}
+	for _, t := range b.Targets {
+		size := ""
+		if t.Size >= 0 {
+			size = Bytes(t.Size)
+		}
+		block.Targets.Rows = append(block.Targets.Rows, []htmlCell{{Text: t.Path, Code: true}, {Text: t.Why}, {Text: size, Class: "number"}})
+	}
+	return block
+}
+
+const verifyTemplate = `<h1>edgeward verify: <span class="word {{.Verdict}}">{{.Verdict}}</span></h1>
+<p>{{text .Summary}}</p>
+{{if .Table.Rows}}{{template "table" .Table}}{{end -}}
+{{range .Blocks}}<section>
+<h2>{{code .Title}}</h2>
+<p><span class="word {{.Class}}">{{text .Headline}}</span></p>
+<dl>
+{{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
+{{end}}</dl>
+{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
+<p>{{text .Detail}}</p></article>
+{{end}}{{range .Groups}}<h3>{{.Title}}</h3>
+{{range .Items}}<article class="{{.Class}}"><h4>{{code .Path}}</h4>
+<p class="soft">{{text .Request}}: <b>{{.Aspect}}</b></p>
+<dl><dt>left</dt><dd>{{code .Left}}</dd><dt>right</dt><dd>{{code .Right}}</dd></dl>
+<p>{{text .Means}}</p>
+{{with .Mend}}<p><b>To mend it:</b> {{text .}}</p>
+{{end}}</article>
+{{end}}{{end}}{{if .Expected.Rows}}<details><summary>Expected differences, named with their source</summary>
+{{template "table" .Expected}}</details>
+{{end}}{{if .Targets.Rows}}<details><summary>All paths that were compared</summary>
+{{template "table" .Targets}}</details>
+{{end}}</section>
+{{end}}`
