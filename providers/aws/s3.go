@@ -366,7 +366,7 @@ func (b *buckets) Head(ctx context.Context, name, region, key string) (providers
 		if at := headerRegion(err); at != "" && at != region {
 			return providers.ObjectHead{}, b.elsewhere(name, region, at, err)
 		}
-		return providers.ObjectHead{}, b.fail(fmt.Sprintf("read the metadata of object %q of bucket %q", key, name), "s3:GetObject", err)
+		return providers.ObjectHead{}, b.headless(fmt.Sprintf("read the metadata of object %q of bucket %q", key, name), err)
 	}
 	return providers.ObjectHead{
 		ContentType: sdk.ToString(out.ContentType), ContentEncoding: sdk.ToString(out.ContentEncoding),
@@ -374,6 +374,26 @@ func (b *buckets) Head(ctx context.Context, name, region, key string) (providers
 		CacheControl: sdk.ToString(out.CacheControl), Expires: sdk.ToString(out.ExpiresString),
 		Redirect: sdk.ToString(out.WebsiteRedirectLocation), Metadata: out.Metadata,
 	}, nil
+}
+
+// headless is the error of a HEAD, whose answer has no body and so no code: only
+// the status [S3 API Reference: HeadObject, Permissions]. It counts when the
+// answer has a request id of S3's, which no proxy makes.
+func (b *buckets) headless(op string, err error) error {
+	class := map[string]error{"NotFound": providers.ErrNotFound, "Forbidden": providers.ErrDenied}[code(err)]
+	err = b.fail(op, "s3:GetObject", err)
+	var answer *smithyhttp.ResponseError
+	var e *callError
+	if class == nil || !errors.As(err, &e) || e.class != nil || !errors.As(err, &answer) || answer.Response == nil ||
+		answer.Response.Header.Get("X-Amz-Request-Id") == "" {
+		return err
+	}
+	e.class = class
+	if class == providers.ErrDenied {
+		e.text += " (so are objects that do not exist, without s3:ListBucket)"
+		e.hint = "allow s3:GetObject, and s3:ListBucket to tell what is missing from what is refused, to these credentials; if the bucket is another account's, name that account with `aws`"
+	}
+	return e
 }
 
 // elsewhere is the error of a bucket whose region was given wrongly.
