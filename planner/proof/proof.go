@@ -193,9 +193,11 @@ type Outcome struct {
 	Bytes       int64        `json:"bytes"`
 	Differences []Difference `json:"differences,omitempty"`
 	// Repeated: a difference went away when it was looked at again. Blamed: it
-	// was the right that had answered otherwise.
+	// was the right that had answered otherwise. Failed: and what it had answered
+	// was broken, not only changed.
 	Repeated bool `json:"repeated,omitempty"`
 	Blamed   bool `json:"blamed,omitempty"`
+	Failed   bool `json:"failed,omitempty"`
 	// NoCacheControl: the object says nothing of how long it may be kept.
 	NoCacheControl bool `json:"no_cache_control,omitempty"`
 }
@@ -301,6 +303,7 @@ type pair struct {
 	shape       shape
 	base        Site // the left, whose own host a Location may name
 	right       Site
-	warm        bool // the right was asked the same just before
+	host        string // the right's, when it is not the first one's
+	warm        bool   // the right was asked the same just before
 	left, reply answer
 }
