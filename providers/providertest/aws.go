@@ -50,6 +50,10 @@ type AccountParty struct {
 	Names  [2]string
 	Issued string
 	Taken  string
+	// Log turns the access log of Bucket on, if it is off, and delivers one object
+	// with requests, of which Time, Operation, Method, Path, Query, Status, Host
+	// and UserAgent are used.
+	Log func(t *testing.T, entries ...providers.LogEntry)
 	// Prove creates a validation record, so that ACM finds it.
 	Prove func(t *testing.T, v providers.Validation)
 }
@@ -63,6 +67,10 @@ func Account(t *testing.T, s AccountSuite) {
 		"bucket/absent":                   bucketAbsent,
 		"bucket/foreign":                  bucketForeign,
 		"bucket/objects":                  bucketObjects,
+		"bucket/objects after":            bucketObjectsAfter,
+		"bucket/head":                     bucketHead,
+		"bucket/no access log":            bucketNoLog,
+		"bucket/access log":               bucketLog,
 		"certificate/covering":            certificateCovering,
 		"certificate/absent":              certificateAbsent,
 		"certificate/request":             certificateRequest,
@@ -71,6 +79,7 @@ func Account(t *testing.T, s AccountSuite) {
 		"policy/create and list":          policyCreate,
 		"policy/same name":                policyConflict,
 		"policy/in use":                   policyInUse,
+		"policy/by ID":                    policyByID,
 		"distribution/create":             distributionCreate,
 		"distribution/deployed":           distributionDeployed,
 		"distribution/caller reference":   distributionReference,

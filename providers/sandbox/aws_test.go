@@ -25,6 +25,7 @@ func TestAccountKeepsThePromises(t *testing.T) {
 			Bucket: "www.example.org", Region: "eu-central-1", Sizes: map[string]int64{},
 			Foreign: "foreign.example.com",
 			Names:   [2]string{"one.example.com", "two.example.com"}, Taken: "three.example.com",
+			Log: func(_ *testing.T, entries ...providers.LogEntry) { w.AddAccessLog("www.example.org", entries...) },
 			Prove: func(t *testing.T, v providers.Validation) {
 				w.SetRecords(route53, v.RecordName, []providers.Record{cname(v.RecordValue, time.Minute)})
 			},
