@@ -127,6 +127,7 @@ type World struct {
 	calls  counters
 	events eventHeap
 	seq    int
+	lock   *lockObject
 
 	buckets  map[string]*bucket
 	accounts map[string]*account
