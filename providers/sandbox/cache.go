@@ -31,7 +31,7 @@ func (w *World) edge(r request, now time.Time) (reply, error) {
 		return out.page(403, unsatisfied), nil
 	}
 	s := d.served
-	if r.scheme == "https" && strings.Contains(s.HTTPVersion, "http3") || s.HTTPVersion == "http2and3" {
+	if r.scheme == "https" && (s.HTTPVersion == "http3" || s.HTTPVersion == "http2and3") {
 		out.alt = `h3=":443"; ma=86400`
 	}
 	switch {
@@ -89,6 +89,10 @@ type cached struct {
 	until time.Time
 }
 
+// maxObject is the size of the largest object that CloudFront gives as a whole
+// when it may keep it, in bytes [CloudFront Developer Guide: Quotas].
+const maxObject = 50 << 30
+
 // maxCached bounds one distribution's cache; then everything is forgotten.
 const maxCached = 100_000
 
@@ -122,26 +126,25 @@ func (w *World) throughCache(d *distribution, r request, now time.Time) reply {
 		}
 		d.keep(key, r.method, out, p, c)
 	}
+	if out.object != nil && out.object.content.size > maxObject && p.MaxTTL > 0 && r.get("Range") == "" && r.method == http.MethodGet {
+		return reply{cache: "Error", at: now}.page(502, unsatisfied)
+	}
 	if d.served.Compress && p.Gzip && acceptsGzip(r) && r.get("Range") == "" {
 		out = out.compress()
 	}
-	final := choose(out, r)
-	if final.status != http.StatusPreconditionFailed && final.status != http.StatusRequestedRangeNotSatisfiable || final.object == nil || out.status != http.StatusOK {
+	if final := choose(out, r); final.status == out.status || final.status < 400 {
 		return final
 	}
-	// Whether an edge itself refuses what it has is not documented: the origin's
-	// own words here.
+	// The viewer asks for what is not so. Whether an edge says that itself is not
+	// documented: here it asks the origin.
 	for _, k := range conditions {
 		if v := r.get(k); v != "" {
-			if to.header == nil {
-				to.header = http.Header{}
-			}
 			to.header.Set(k, v)
 		}
 	}
-	final = w.s3(e, to, now)
-	final.cache = "Error"
-	return final
+	out = w.s3(e, to, now)
+	out.cache = "Error"
+	return out
 }
 
 var conditions = [...]string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"}
@@ -251,6 +254,14 @@ func keep(r reply, p providers.CacheSettings, errorTTL int64) (ttl time.Duration
 	said, known, never := int64(0), false, false
 	if r.object != nil && r.object.CacheControl+r.object.Expires != "" {
 		said, known, never = lifetimeOf(r.object.CacheControl, r.object.Expires, r.at)
+	}
+	switch r.status {
+	case 400, 403, 412, 415: // kept only if their Cache-Control says for how long
+		if !known || never || !strings.Contains(r.object.CacheControl, "max") {
+			return 0, false
+		}
+	case 416: // in none of the two lists
+		return 0, false
 	}
 	if r.status >= 400 {
 		if known && !never {

@@ -58,8 +58,10 @@ func decorate(out reply, id string, r request) reply {
 	}
 	if security {
 		out = out.with("Referrer-Policy", "strict-origin-when-cross-origin").with("X-Frame-Options", "SAMEORIGIN").
-			with("X-Content-Type-Options", "nosniff").with("X-XSS-Protection", "1; mode=block").
-			with("Strict-Transport-Security", "max-age=31536000")
+			with("X-Content-Type-Options", "nosniff").with("X-XSS-Protection", "1; mode=block")
+		if r.scheme == "https" { // RFC 6797, 7.2: not over http
+			out = out.with("Strict-Transport-Security", "max-age=31536000")
+		}
 	}
 	return out
 }
@@ -102,11 +104,10 @@ func (out reply) compress() reply {
 
 // acceptsGzip is whether a viewer takes gzip.
 func acceptsGzip(r request) bool {
-	for _, v := range strings.Split(r.get("Accept-Encoding"), ",") {
-		name, q, _ := strings.Cut(strings.TrimSpace(v), ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			q = strings.ReplaceAll(strings.ToLower(q), " ", "")
-			return q != "q=0" && !strings.HasPrefix(q, "q=0.0") || q == "q=0.01"
+	for v := range strings.SplitSeq(strings.ToLower(r.get("Accept-Encoding")), ",") {
+		name, q, _ := strings.Cut(strings.ReplaceAll(v, " ", ""), ";q=")
+		if name == "gzip" {
+			return strings.Trim(q, "0.") != "" || q == ""
 		}
 	}
 	return false

@@ -102,6 +102,8 @@ func (w *World) s3(e endpoint, r request, now time.Time) reply {
 	out := reply{from: fromS3, site: e.kind == siteEnd, region: e.region, at: now}
 	b := w.buckets[name]
 	switch {
+	case name == "" && e.kind == siteEnd:
+		return out.redirect(301, "https://aws.amazon.com/s3/")
 	case b == nil:
 		return w.refuse(out, 404, "NoSuchBucket", "", "BucketName", name)
 	case b.Region != e.region && e.kind == siteEnd:
@@ -115,7 +117,7 @@ func (w *World) s3(e endpoint, r request, now time.Time) reply {
 		return w.refuse(out, 400, "InvalidURI", "", "URI", r.path)
 	case len(key) > maxKey:
 		return w.refuse(out, 400, "KeyTooLongError", "", "MaxSizeAllowed", strconv.Itoa(maxKey), "Size", strconv.Itoa(len(key)))
-	case r.method == http.MethodOptions:
+	case r.method == http.MethodOptions && e.kind == restEnd:
 		return w.preflight(out, b, r)
 	}
 	out = b.allowOrigin(out, r)

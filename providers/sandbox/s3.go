@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -51,19 +52,27 @@ func (w *World) addBucket(b Bucket, now time.Time) {
 	w.buckets[b.Name] = x
 }
 
+// put writes an object; what stands there already stays as it was written.
 func (b *bucket) put(o Object, now time.Time) {
+	o.ContentType = cmp.Or(o.ContentType, defaultType)
+	if had := b.objects[o.Key]; had != nil && reflect.DeepEqual(had.Object, o) {
+		return
+	}
 	if at, ok := slices.BinarySearch(b.keys, o.Key); !ok {
 		b.keys = slices.Insert(b.keys, at, o.Key)
 	}
 	b.objects[o.Key] = newObject(o, now)
 }
 
+// defaultType is the type of an object that was written without one.
+const defaultType = "binary/octet-stream"
+
 func newObject(o Object, now time.Time) *object {
-	o.ContentType = cmp.Or(o.ContentType, "binary/octet-stream")
-	if o.Modified.IsZero() {
-		o.Modified = now
+	o.ContentType = cmp.Or(o.ContentType, defaultType)
+	x := &object{Object: o, modified: now.UTC().Truncate(time.Second)}
+	if !o.Modified.IsZero() {
+		x.modified = o.Modified.UTC().Truncate(time.Second)
 	}
-	x := &object{Object: o, modified: o.Modified.UTC().Truncate(time.Second)}
 	if x.content = bytesOf(o.Body); o.Size > 0 {
 		x.content = generated(o.Size, o.Key, o.Fill)
 	}

@@ -20,7 +20,7 @@ func (w *World) site(out reply, b *bucket, r request, path, key string) reply {
 	case b.Website == nil:
 		return w.refuse(out, 404, "NoSuchWebsiteConfiguration", "", "BucketName", b.Name)
 	case r.method != http.MethodGet && r.method != http.MethodHead:
-		return w.refuse(out, 405, "MethodNotAllowed", "", "Method", r.method, "ResourceType", "OBJECT")
+		return w.refuse(out, 405, "MethodNotAllowed", "", "Method", r.method, "ResourceType", "OBJECT").with("Allow", "GET, HEAD")
 	}
 	s := b.Website
 	if s.RedirectAllTo != "" {

@@ -247,12 +247,19 @@ func TestEdgesCache(t *testing.T) {
 		if got := get("/cached.css", false); got.SHA256 != digest([]byte("new")) {
 			t.Error("an object was kept for more than ten minutes")
 		}
+		later := func(o ...Object) {
+			w.EditBucket("assets.example.com", func(b *Bucket) { b.Listing, b.Objects = true, o })
+		}
 		if got := get("/later", false); got.Status != 403 {
 			t.Errorf("%+v", got)
 		}
-		w.EditBucket("assets.example.com", func(b *Bucket) { b.Objects = []Object{{Key: "later", Body: []byte("x")}} })
-		if got := get("/later", false); got.Status != 403 {
-			t.Error("an error was not kept")
+		later()
+		if got := get("/later", false); got.Status != 404 {
+			t.Error("a 403 without Cache-Control was kept")
+		}
+		later(Object{Key: "later", Body: []byte("x")})
+		if got := get("/later", false); got.Status != 404 {
+			t.Error("a 404 was not kept")
 		}
 		time.Sleep(6 * time.Second)
 		if got := get("/later", false); got.Status != 200 {
