@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,9 +145,9 @@ func bucketFindings(b config.Bucket, a Actual) []Finding {
 			notPublic(*s) + ". edgeward moves buckets that visitors can read; make it public first, or take it out of the configuration"})
 	case !public:
 		fs = append(fs, Finding{Note, "public-by-acl", "bucket " + b.Name + " has no public policy",
-			"only objects with a public ACL can be read; those that cannot are left out of the test links"})
+			"visitors read only objects that have a public ACL, and CloudFront reads for them as they do, without a signature: what was uploaded without one is refused by both. Such objects are left out of the test links"})
 	}
-	return append(fs, policyFindings(s.Policy)...)
+	return slices.Concat(fs, policyFindings(b, a), cacheFindings(b, a), siteFindings(b, a))
 }
 
 func notPublic(s providers.Bucket) string {
@@ -159,43 +158,6 @@ func notPublic(s providers.Bucket) string {
 		return "it has no policy that lets everybody read, and its ACLs do not count"
 	}
 	return "its policy does not let everybody read, and its ACLs do not count"
-}
-
-// policyFindings warn of conditions that CloudFront's requests do not meet: it
-// sends its own User-Agent and address, and no Referer [CloudFront Developer
-// Guide, "Request and response behavior for Amazon S3 origins"].
-func policyFindings(policy string) []Finding {
-	var doc struct{ Statement json.RawMessage }
-	if policy == "" || json.Unmarshal([]byte(policy), &doc) != nil {
-		return nil
-	}
-	type statement struct {
-		Sid       string
-		Effect    string
-		Condition map[string]map[string]any
-	}
-	var sts []statement
-	if json.Unmarshal(doc.Statement, &sts) != nil {
-		var one statement
-		if json.Unmarshal(doc.Statement, &one) != nil {
-			return nil
-		}
-		sts = []statement{one}
-	}
-	var fs []Finding
-	for i, st := range sts {
-		for _, op := range st.Condition {
-			for key := range op {
-				switch k := strings.ToLower(key); k {
-				case "aws:referer", "aws:useragent", "aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:securetransport":
-					fs = append(fs, Finding{Warning, "policy-condition", fmt.Sprintf("the bucket policy has a condition on %s (statement %d)", key, i+1),
-						"CloudFront fetches from its own addresses, with its own User-Agent, without Referer, and over http for visitors of http; the links' test will show whether it is let in"})
-				}
-			}
-		}
-	}
-	slices.SortFunc(fs, func(x, y Finding) int { return strings.Compare(x.Summary, y.Summary) })
-	return fs
 }
 
 // originFindings: the origin kind follows the live record.
@@ -248,10 +210,6 @@ func visitorFindings(b config.Bucket) []Finding {
 			"browsers keep a permanent redirect: after a rollback S3 has no https under this name, and those visitors cannot be served. Set viewer_protocol only once nobody will go back")
 	} else if p != nil && *p == "https-only" {
 		warn("visitors-refused", "visitors of http will be refused (403)", "all visitors use http today, since S3 has no https under this name; leave viewer_protocol out")
-	}
-	if d.CachePolicy != nil {
-		warn("visitors-cached", "objects are cached as cache policy "+*d.CachePolicy+" says",
-			"with the managed CachingOptimized an object without Cache-Control stays up to 24 h old, and query strings are dropped")
 	}
 	if d.Compress != nil && *d.Compress {
 		fs = append(fs, Finding{Note, "visitors-compressed", "objects are compressed for visitors who accept it", "their ETag becomes weak and Content-Length is dropped"})

@@ -72,6 +72,8 @@ type Actual struct {
 	// CAA is read where a certificate has to be requested, an entry a name.
 	CAA      []caaActual
 	Policies []providers.CachePolicy
+	// Looks are facts for findings alone.
+	Looks looks
 	// Findings are what the looks themselves found.
 	Findings []Finding
 	// Retry: the hold of this bucket is lifted.
@@ -179,6 +181,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartCertificate, o.covered(), o.certificates},
 		{PartValidation, false, o.validations},
 		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
+		{partLazy, o.a.switched(), o.looks},
 		{PartAuthoritative, false, o.authoritative},
 		{PartResolvers, lazy, o.resolvers},
 	}

@@ -27,6 +27,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	if err != nil {
 		return p, err
 	}
+	w = rememberPolicies(w)
 	parts := partAll | partLazy
 	if p.Goal == Rollback {
 		parts = PartTags | PartAuthoritative | PartResolvers | partFinished
