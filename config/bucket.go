@@ -31,7 +31,7 @@ type placedBucket struct {
 func bucketShape() shape {
 	return shape{
 		what:     "a bucket block",
-		attrs:    []string{"name", "region", "cnames", "aws", "origin", "dns_provider", "for_each"},
+		attrs:    []string{"name", "region", "cnames", "aws", "origin", "wave", "dns_provider", "for_each"},
 		blocks:   map[string]int{"cname": 1, "certificate": 0, "distribution": 0, "verify": 0, "dns": 0},
 		order:    []string{"cname", "certificate", "distribution", "verify", "dns"},
 		repeated: []string{"cname"},
@@ -41,7 +41,7 @@ func bucketShape() shape {
 func defaultsShape() shape {
 	return shape{
 		what:   "the defaults block",
-		attrs:  []string{"region", "aws", "origin", "dns_provider"},
+		attrs:  []string{"region", "aws", "origin", "wave", "dns_provider"},
 		blocks: map[string]int{"certificate": 0, "distribution": 0, "verify": 0, "dns": 0},
 		order:  []string{"certificate", "distribution", "verify", "dns"},
 	}
@@ -230,6 +230,7 @@ func isSet(b block, name string) bool {
 func (l *loader) readCommon(b block, pb *placedBucket, c *Config) {
 	pb.Region = deref(b.text("region", region))
 	pb.Account, _ = b.accountRef("aws")
+	pb.Wave = deref(b.text("wave", wave))
 	pb.Origin = "auto"
 	if s := b.enum("origin", []string{"auto", "rest", "website"}); s != nil {
 		pb.Origin = *s

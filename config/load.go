@@ -89,6 +89,7 @@ func (l *loader) evaluate(c *Config) {
 	c.Probe = l.readProbe()
 	c.Rollout = l.readRollout()
 	c.Limits = l.readLimits()
+	c.RunLock = l.readRunLock()
 	c.Buckets = l.readBuckets(c)
 	l.defaultAccount(c)
 }

@@ -80,11 +80,3 @@ func (l *loader) readRollout() Rollout {
 		MaxFailures: v.whole("max_failures", 0, -1, "Leave it out for no limit."),
 	}
 }
-
-func (l *loader) readLimits() Limits {
-	v := l.singleBlock("limits")
-	if v.exists() {
-		l.checkShape(v.layers[0].body, shape{what: "a limits block", attrs: []string{"max_switches"}})
-	}
-	return Limits{MaxSwitches: v.whole("max_switches", 0, -1, "Leave it out for no limit.")}
-}

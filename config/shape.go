@@ -25,11 +25,11 @@ func topShape() shape {
 		what: "a configuration file",
 		blocks: map[string]int{
 			"variable": 1, "locals": 0, "aws": 1, "dns_provider": 2, "bucket": 1,
-			"defaults": 0, "probe": 0, "rollout": 0, "limits": 0,
+			"defaults": 0, "probe": 0, "rollout": 0, "limits": 0, "run_lock": 0,
 		},
-		order: []string{"variable", "locals", "aws", "dns_provider", "bucket", "defaults", "probe", "rollout", "limits"},
+		order: []string{"variable", "locals", "aws", "dns_provider", "bucket", "defaults", "probe", "rollout", "limits", "run_lock"},
 		// What may stand once in all files is checked over all files.
-		repeated: []string{"variable", "locals", "aws", "dns_provider", "bucket", "defaults", "probe", "rollout", "limits"},
+		repeated: []string{"variable", "locals", "aws", "dns_provider", "bucket", "defaults", "probe", "rollout", "limits", "run_lock"},
 	}
 }
 

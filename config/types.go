@@ -25,6 +25,8 @@ type Config struct {
 	Probe        Probe
 	Rollout      Rollout
 	Limits       Limits
+	// RunLock is nil when runs do not lock.
+	RunLock *RunLock
 }
 
 // Account is one aws block.
@@ -74,6 +76,8 @@ type Bucket struct {
 	CNAMEs []CNAME
 	// Account is the label of an aws block, "" for the default chain.
 	Account string
+	// Wave is the name of the bucket's wave, or "".
+	Wave string
 	// Origin is "auto", "rest" or "website".
 	Origin string
 	// CertificateARN is "" when edgeward finds or requests one.
@@ -191,8 +195,35 @@ type Rollout struct {
 // Limits is the limits block.
 type Limits struct {
 	// MaxSwitches: a plan with more dns.switch steps is not applied; -1 means no
-	// limit, the default.
-	MaxSwitches int
+	// limit, the default. MaxPercent likewise, in percent of all buckets of the
+	// configuration, rounded up.
+	MaxSwitches, MaxPercent int
+	// RequireApprovalAbove: a plan with more dns.switch steps needs a person's yes
+	// or a saved plan, -auto-approve does not do; -1 means never, the default.
+	RequireApprovalAbove int
+	// AllowApex: names at the top of their zone may be switched; the default.
+	AllowApex bool
+	// Freezes are times in which no name is switched, in the order written.
+	Freezes []Freeze
+}
+
+// Freeze is one time in which no name is switched.
+type Freeze struct {
+	// From is the first moment, Until the first one after it; UTC.
+	From, Until time.Time
+}
+
+// RunLock is the run_lock block: the object in S3 by which runs keep out of each
+// other's way.
+type RunLock struct {
+	Bucket, Key string
+	// Region is "" when S3 is to be asked.
+	Region string
+	// Account is the label of an aws block, "" for the default chain.
+	Account string
+	// Lease is for how long the lock is held after each renewal.
+	Lease time.Duration
+	Range hcl.Range
 }
 
 // DNSType tells Load what a dns_provider of one type takes. The list comes

@@ -9,7 +9,6 @@ bucket = "x" # ERROR: Unsupported argument
 bucket "a" "b" {} # ERROR: Wrong number of labels
 bucket {}         # ERROR: Wrong number of labels
 bucket "assets.example.com" {
-  wave   = "canary" # ERROR: Unsupported argument
   regoin = "x"      # ERROR: Unsupported argument
   verify = {}       # ERROR: Unsupported argument
   origin "rest" {}  # ERROR: Unsupported block
@@ -46,7 +45,7 @@ rollout {
   parallelism_of_them = 10 # ERROR: Unsupported argument
 }
 limits {
-  max_percent = 5 # ERROR: Unsupported argument
+  max_percents = 5 # ERROR: Unsupported argument
 }
 probe {
   resolver = "x" # ERROR: Unsupported argument
@@ -54,7 +53,7 @@ probe {
 aws "a" {
   access_key = "x" # ERROR: Unsupported argument
 }
-run_lock {} # ERROR: Unsupported block
+run_lock {} # ERROR: Missing argument
 locals {
   nested {} # ERROR: Unsupported block
 }
