@@ -139,6 +139,10 @@ func (c crumbs) lowSince() (at time.Time, ttl time.Duration, ok bool) {
 	return at, time.Duration(n) * time.Second, ok
 }
 
+func writeProof(at time.Time, etag, digest string) string {
+	return writeTime(at) + "/" + etag + "/" + digest
+}
+
 // proof reads when the links were proven, and for which ETag.
 func (c crumbs) proof() (at time.Time, etag string, ok bool) {
 	f := strings.Split(c[crumbProof], "/")

@@ -317,8 +317,9 @@ func (e *overtakenError) Unwrap() error { return e.error }
 func mayHaveWorked(err error) bool {
 	var stale *StaleError
 	var mismatch *MismatchError
+	var unproven *unprovenError
 	var held *heldError
-	return !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &held)
+	return !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &unproven) && !errors.As(err, &held)
 }
 
 // classified says that an error is of a class of providers; one of no class is a
@@ -370,7 +371,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if !p.wasAsked(v.Changes) {
 		br.emit(st.kind, EventStarted, v)
 	}
-	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry,
+	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief,
 		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
 	// An act is not cut short by another step's failure, only by the run's end.
 	return v, true, st.do(ctx, s)

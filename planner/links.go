@@ -6,90 +6,32 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner/proof"
 	"github.com/edgeward/edgeward/providers"
 )
 
-// link is one test link: a path as it is sent.
-type link struct {
-	path string
-	// listed: the user named it, so it must be publicly readable.
-	listed bool
-	// aside: it needs not be readable; what counts is the same answer.
-	aside bool
+// question is what the test links of a bucket are chosen from.
+func question(b config.Bucket, a Actual, seed string) proof.Question {
+	q := proof.Question{Paths: b.Verify.Paths, Objects: a.Objects, Sample: b.Verify.Sample, Seed: seed}
+	if a.Bucket != nil && siteKind(b, a) == providers.WebsiteOrigin {
+		q.Website = a.Bucket.Website
+	}
+	return q
 }
 
-// testLinks are the paths of the configuration, a sample of the objects, the
-// root, and a key that does not exist.
-func testLinks(b config.Bucket, a Actual) []link {
-	var ls []link
-	seen := map[string]bool{}
-	add := func(l link) {
-		if !seen[l.path] {
-			seen[l.path] = true
-			ls = append(ls, l)
-		}
-	}
-	for _, p := range b.Verify.Paths {
-		add(link{path: p, listed: true})
-	}
-	for _, o := range sample(a.Objects, b.Verify.Sample) {
-		add(link{path: objectPath(o.Key)})
-	}
-	add(link{path: "/", aside: true})
-	add(link{path: "/edgeward-" + digest("missing", b.Name)[:12], aside: true})
-	return ls
+// testLinks are the paths of the configuration, a sample of the objects, and
+// paths that only have to answer alike.
+func testLinks(b config.Bucket, a Actual) proof.Choice {
+	return proof.Choose(question(b, a, seedOf(b)))
 }
 
-// sample picks n objects, the same each time for the same listing: the largest
-// and the newest, then evenly over the key order. Archived objects are not
-// publicly readable.
-func sample(objs []providers.Object, n int) []providers.Object {
-	objs = slices.DeleteFunc(slices.Clone(objs), func(o providers.Object) bool {
-		return o.StorageClass == "GLACIER" || o.StorageClass == "DEEP_ARCHIVE" || strings.HasSuffix(o.Key, "/")
-	})
-	if len(objs) <= n {
-		return objs
-	}
-	if n <= 0 {
-		return nil
-	}
-	largest := slices.MaxFunc(objs, func(x, y providers.Object) int { return int(min(1, max(-1, x.Size-y.Size))) })
-	newest := slices.MaxFunc(objs, func(x, y providers.Object) int { return x.LastModified.Compare(y.LastModified) })
-	picked := map[string]providers.Object{largest.Key: largest}
-	if n > 1 {
-		picked[newest.Key] = newest
-	}
-	for i := 0; len(picked) < n; i++ {
-		o := objs[(i*len(objs)/n+i/n)%len(objs)]
-		picked[o.Key] = o
-	}
-	var out []providers.Object
-	for _, o := range objs {
-		if _, ok := picked[o.Key]; ok {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// objectPath is an object's key as a URL's path: each byte outside the
-// unreserved set is escaped, slashes stay.
-func objectPath(key string) string {
-	parts := strings.Split(key, "/")
-	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(url.PathEscape(p), "+", "%2B")
-	}
-	return "/" + strings.Join(parts, "/")
-}
+// seedOf chooses a bucket's test links, the same ones in every run.
+func seedOf(b config.Bucket) string { return digest("links", b.Name)[:12] }
 
 // proven says whether a proof of the links is young enough, and was made for the
 // ETag that the distribution has (rule 7).
@@ -107,201 +49,233 @@ func checkLinks(b config.Bucket, a Actual) Verdict {
 	case proven(b, a):
 		return done("the links were proven for this version of the distribution")
 	}
-	ls := testLinks(b, a)
-	v := todo(fmt.Sprintf("%d links through S3 and through CloudFront under the real name, http and https", len(ls)))
-	for _, l := range ls {
-		v.Links = append(v.Links, l.path)
+	c := testLinks(b, a)
+	v := todo(linksWhy(b, a, c))
+	for _, t := range c.Targets[:min(len(c.Targets), maxLinks)] {
+		v.Links = append(v.Links, t.Path)
 	}
-	v.Expect = expectVerify
+	v.Expect = max(expectVerify, time.Duration(len(c.Targets)*len(b.CNAMEs))*expectLink)
 	return v
+}
+
+// maxLinks is how many links a plan lists; expectLink is how long one takes, at
+// each name.
+const (
+	maxLinks   = 1000
+	expectLink = 50 * time.Millisecond
+)
+
+// linksWhy says how many links there are, how they were chosen, and what will be
+// let pass.
+func linksWhy(b config.Bucket, a Actual, c proof.Choice) string {
+	why := fmt.Sprintf("%d links through S3 and through CloudFront under the real name, http and https", len(c.Targets))
+	if c.Picked < c.Of {
+		why += fmt.Sprintf("; %d of %d objects (seed %s)", c.Picked, c.Of, seedOf(b))
+		if a.Partial {
+			why += " of a part of the listing"
+		}
+	}
+	if c.Over > 0 {
+		why += fmt.Sprintf("; %d more than verify.sample, so that every kind is met", c.Over)
+	}
+	if acc := b.Verify.Accept; len(acc) > 0 {
+		why += "; differences in " + strings.Join(acc, ", ") + " are accepted by the configuration"
+	}
+	return why
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // MismatchError says which links are not the same through CloudFront.
 type MismatchError struct {
-	// Links is how many were fetched; Differences has a line each.
-	Links       int
-	Differences []string
+	// Paths is how many were compared.
+	Paths int
+	// Differences are those that stop the bucket, the worst first; More is how many
+	// there are besides.
+	Differences []proof.Difference
+	More        int
 	// ByHand: a person may have been asked to switch a name already.
 	ByHand bool
 }
 
 func (e *MismatchError) Error() string {
-	shown := e.Differences
-	more := ""
-	if len(shown) > 5 {
-		shown, more = shown[:5], fmt.Sprintf("\n  and %d more", len(e.Differences)-5)
+	shown := e.Differences[:min(len(e.Differences), 5)]
+	var b strings.Builder
+	fmt.Fprintf(&b, "links are not the same through CloudFront (%s over %s):",
+		plural(len(e.Differences)+e.More, "difference", "differences"), plural(e.Paths, "path", "paths"))
+	for _, d := range shown {
+		b.WriteString("\n  " + differenceLine(d))
 	}
-	return fmt.Sprintf("links are not the same through CloudFront (%d differences over %d links):\n  %s%s", len(e.Differences), e.Links, strings.Join(shown, "\n  "), more)
+	if n := len(e.Differences) - len(shown) + e.More; n > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", n)
+	}
+	return b.String()
+}
+
+// differenceLine is a difference as one line: path, aspect, request, both
+// answers, what it means, what mends it.
+func differenceLine(d proof.Difference) string {
+	line := fmt.Sprintf("%s: %s (%s) is %s at S3 and %s through CloudFront: %s", d.Path, d.Aspect, d.Request, d.Left, d.Right, d.Means)
+	if d.Mend != "" {
+		line += "; " + d.Mend
+	}
+	return line
 }
 
 // Hint says what to do.
 func (e *MismatchError) Hint() string {
+	hint := "nobody was sent to CloudFront; mend what differs, then run edgeward apply again"
 	if e.ByHand {
-		return "whoever was asked to switch a name by hand must not do it now; mend what differs, then run edgeward apply again"
+		hint = "whoever was asked to switch a name by hand must not do it now; mend what differs, then run edgeward apply again"
 	}
-	return "nobody was sent to CloudFront; mend what differs, then run edgeward apply again"
+	var names []string
+	for _, d := range e.Differences {
+		if d.Verdict == proof.Broken {
+			return hint
+		}
+		if name := fmt.Sprintf("%q", d.Aspect); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return hint + ", or let visitors see it: verify { accept = [" + strings.Join(names, ", ") + "] }"
 }
 
-// verifyLinks fetches and compares, and writes the proof down. What differs is
-// looked at again before it is judged: edges and S3 answer wrongly at times.
+// unprovenError says that links could not be judged, and that another try would
+// end alike.
+type unprovenError struct{ error }
+
+func (e *unprovenError) Unwrap() error { return e.error }
+
+// verifyLinks compares both sites, and writes the proof down.
 func verifyLinks(ctx context.Context, s scene) error {
 	if s.a.Bucket == nil {
 		return notYet("the bucket's settings are not known")
 	}
-	ls := testLinks(s.b, s.a)
-	var diffs []string
-	readable := 0
-	for try, rest := 0, ls; len(rest) > 0 && try < verifyTries; try++ {
-		if err := s.w.Clock.Sleep(ctx, time.Duration(try)*verifyPause); err != nil {
-			return err
+	c := testLinks(s.b, s.a)
+	o := comparison(s.w, s.b, s.a, seedOf(s.b))
+	if s.brief {
+		for i := range c.Targets {
+			c.Targets[i].Whole = false
 		}
-		results, err := compareLinks(ctx, s, rest)
+	} else {
+		targets, sent, err := proof.Widen(ctx, o, c)
 		if err != nil {
 			return err
 		}
-		rest, diffs = nil, nil
-		for _, r := range results {
-			if r.readable {
-				readable++
-			}
-			if r.diffs != nil {
-				rest, diffs = append(rest, r.link), append(diffs, r.diffs...)
-			}
-		}
+		c.Targets = targets
+		o.MaxRequests = remaining(o.MaxRequests, sent)
 	}
-	if diffs != nil {
-		byHand := slices.ContainsFunc(s.a.Names, func(n NameActual) bool { return n.Features.ByHand })
-		return &MismatchError{Links: len(ls), Differences: diffs, ByHand: byHand}
-	}
-	if readable == 0 {
-		return errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")
-	}
-	proof := fmt.Sprintf("%s/%s/%s", writeTime(s.w.Clock.Now()), s.a.Dist.ETag, digest(fmt.Sprint(ls))[:12])
-	return s.setTags(ctx, map[string]string{crumbProof: proof})
-}
-
-const (
-	verifyTries    = 3
-	verifyPause    = 2 * time.Second
-	verifyParallel = 4
-)
-
-type linkResult struct {
-	link     link
-	readable bool
-	diffs    []string
-}
-
-func compareLinks(ctx context.Context, s scene, ls []link) ([]linkResult, error) {
-	results := make([]linkResult, len(ls))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(verifyParallel)
-	var mu sync.Mutex
-	var blind error
-	for i, l := range ls {
-		g.Go(func() error {
-			r, err := compareLink(gctx, s, l)
-			if err != nil && gctx.Err() == nil {
-				mu.Lock()
-				blind = err
-				mu.Unlock()
-				return nil
-			}
-			results[i] = r
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	if blind != nil {
-		return nil, notYet(blind.Error())
-	}
-	return results, nil
-}
-
-// compareLink fetches one link from S3, as it is reached today, and from the
-// distribution under every name, over http and https. Its error means that S3
-// itself could not be asked.
-func compareLink(ctx context.Context, s scene, l link) (linkResult, error) {
-	out := linkResult{link: l}
-	host, dial := baseline(s.b, s.a)
-	want, err := s.w.Web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: "http://" + host + l.path, Dial: dial})
-	if err != nil {
-		return out, fmt.Errorf("fetch %s from S3 (%s): %w", l.path, dial, err)
-	}
-	out.readable = want.Status < 300 && !l.aside
+	r, err := proof.Compare(ctx, o, c.Targets)
+	var left *proof.LeftError
+	var budget *proof.BudgetError
 	switch {
-	case want.Status >= 500:
-		return out, fmt.Errorf("fetch %s from S3 (%s): status %d", l.path, dial, want.Status)
-	case l.listed && want.Status >= 400:
-		out.diffs = []string{fmt.Sprintf("%s: S3 answers %d, so it is no test link; correct verify.paths", l.path, want.Status)}
-		return out, nil
-	case !l.listed && !l.aside && want.Status >= 400:
-		return out, nil // not publicly readable: no test link
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &left):
+		return notYet(err.Error())
+	case errors.As(err, &budget):
+		return &unprovenError{err}
+	case err != nil:
+		return fmt.Errorf("compare the links of %s: %w", s.b.Name, err)
+	case !r.Verdict.Passes():
+		return mismatch(s.a, r)
+	case r.Readable == 0 && !redirectsAll(s.b, s.a):
+		return &unprovenError{errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")}
 	}
-	schemes := []string{"http", "https"}
-	if s.a.Dist.Settings.ViewerProtocol != "allow-all" {
-		schemes = schemes[1:] // the redirect or refusal of http is asked for, and the plan says so
+	return s.setTags(ctx, map[string]string{crumbProof: writeProof(s.w.Clock.Now(), s.a.Dist.ETag, r.Digest)})
+}
+
+// remaining is what is left of a bound on requests.
+func remaining(most, sent int) int {
+	if most <= 0 {
+		return most
 	}
-	for _, c := range s.b.CNAMEs {
-		for _, scheme := range schemes {
-			u := scheme + "://" + c.Name + l.path
-			got, err := s.w.Web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: u, Dial: s.a.Dist.Domain})
-			if ctx.Err() != nil {
-				return out, ctx.Err()
-			}
-			if err != nil {
-				out.diffs = append(out.diffs, fmt.Sprintf("%s: S3 answers %d, CloudFront does not answer: %v", u, want.Status, err))
-				continue
-			}
-			out.diffs = append(out.diffs, differ(u, want, got)...)
+	return max(1, most-sent)
+}
+
+func mismatch(a Actual, r proof.Result) error {
+	e := &MismatchError{Paths: r.Paths, More: r.More}
+	for _, d := range r.Differences {
+		if !d.Verdict.Passes() {
+			e.Differences = append(e.Differences, d)
 		}
 	}
-	return out, nil
+	e.ByHand = slices.ContainsFunc(a.Names, func(n NameActual) bool { return n.Features.ByHand })
+	return e
+}
+
+// redirectsAll: a website that serves no object at all.
+func redirectsAll(b config.Bucket, a Actual) bool {
+	return siteKind(b, a) == providers.WebsiteOrigin && a.Bucket.Website != nil && a.Bucket.Website.RedirectAllTo != ""
+}
+
+// comparison is how the two sites of a bucket are reached, and what is known of
+// them. Without a distribution there is no right.
+func comparison(w providers.World, b config.Bucket, a Actual, seed string) proof.Options {
+	host, dial := baseline(b, a)
+	o := proof.Options{Web: w.Web, Clock: w.Clock, Left: proof.Site{URL: "http://" + host, Dial: dial}, Seed: seed,
+		MaxRequests: b.Verify.MaxRequests, MaxBytes: b.Verify.MaxBytes}
+	for _, acc := range b.Verify.Accept {
+		o.Accept = append(o.Accept, proof.Aspect(acc))
+	}
+	kind := siteKind(b, a)
+	o.Facts = proof.Facts{CloudFront: a.Dist != nil, Website: kind == providers.WebsiteOrigin, CORS: a.Bucket.CORS}
+	if kind == providers.WebsiteOrigin {
+		o.Facts.OriginHosts = []string{originDomain(b.Name, a.Bucket.Region, providers.WebsiteOrigin)}
+	}
+	o.Facts.OriginHosts = append(o.Facts.OriginHosts, originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin))
+	if a.Dist == nil {
+		return o
+	}
+	s := a.Dist.Settings
+	if !slices.Contains(o.Facts.OriginHosts, s.OriginDomain) {
+		o.Facts.OriginHosts = append(o.Facts.OriginHosts, s.OriginDomain)
+	}
+	if s.ViewerProtocol != "allow-all" {
+		o.Facts.ViewerProtocol = s.ViewerProtocol
+	}
+	o.Facts.Compress, o.Facts.ResponseHeaders = s.Compress, s.ResponseHeadersID != ""
+	o.Facts.DefaultRootObject = s.DefaultRootObject
+	if root := b.Distribution.DefaultRootObject; root != nil {
+		o.Facts.DefaultRootObject = *root
+	}
+	names := b.Names()
+	if i := slices.Index(names, b.Name); i > 0 { // the moved one is the first
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, b.Name)
+	}
+	for _, n := range names {
+		for _, scheme := range []string{"http", "https"} {
+			o.Right = append(o.Right, proof.Site{URL: scheme + "://" + n, Dial: a.Dist.Domain})
+		}
+	}
+	return o
+}
+
+// siteKind is the endpoint of S3 that visitors use, or used before the switch.
+func siteKind(b config.Bucket, a Actual) providers.OriginKind {
+	if a.Dist != nil && a.Dist.Settings.OriginKind != "" {
+		return a.Dist.Settings.OriginKind
+	}
+	return originKind(b, a)
 }
 
 // baseline is how a visitor reaches S3 today: the bucket's name as Host, the
-// live record's target as the place.
+// live record's target as the place. Where the names are switched already it is
+// the endpoint that the distribution fetches from.
 func baseline(b config.Bucket, a Actual) (host, dial string) {
-	region := a.Bucket.Region
-	kind := originKind(b, a)
-	if a.Dist != nil && a.Dist.Settings.OriginKind != "" {
-		kind = a.Dist.Settings.OriginKind
-	}
-	dial = originDomain(b.Name, region, kind)
+	kind := siteKind(b, a)
+	dial = originDomain(b.Name, a.Bucket.Region, kind)
 	if n := a.moved(b); n != nil && n.Serves == servesS3 && n.Endpoint.kind == kind {
 		if t := n.Set.Records[0]; t.Type == "CNAME" {
 			dial = t.Value
 		}
 	}
 	return b.Name, dial
-}
-
-// comparedHeaders are what a visitor's browser or cache acts on.
-var comparedHeaders = []string{
-	"Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Disposition",
-	"Cache-Control", "Expires", "Etag", "Last-Modified", "Location",
-}
-
-// differ lists what is not the same. Bodies of errors carry request numbers and
-// are not compared.
-func differ(u string, want, got providers.Response) []string {
-	var out []string
-	line := func(what, s3, cf string) {
-		if s3 != cf {
-			out = append(out, fmt.Sprintf("%s: %s is %q from S3, %q from CloudFront", u, what, s3, cf))
-		}
-	}
-	line("status", fmt.Sprint(want.Status), fmt.Sprint(got.Status))
-	if out != nil || want.Status >= 400 {
-		return out
-	}
-	line("body", want.SHA256, got.SHA256)
-	for _, h := range comparedHeaders {
-		line(h, want.Header.Get(h), got.Header.Get(h))
-	}
-	return out
 }
 
 // places dials every address that the authoritative servers and the resolvers

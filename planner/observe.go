@@ -33,6 +33,8 @@ const (
 	// only where a plan to migrate needs the answer.
 	partFinished
 	partLazy
+	// partProof reads what a comparison needs even where the names are switched.
+	partProof
 
 	PartNames Part = 0
 	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
@@ -62,9 +64,12 @@ type Actual struct {
 	Rivals, Wildcards []providers.Distribution
 	Crumbs            crumbs
 	// Exact says that Crumbs were read exactly and not from the sweep.
-	Exact   bool
-	Bucket  *providers.Bucket
+	Exact  bool
+	Bucket *providers.Bucket
+	// Objects are those that test links are picked from, in the order of their
+	// keys: all, or a part of them when Partial.
 	Objects []providers.Object
+	Partial bool
 	// Certs are those that cover all names; Chosen is the one to use, or nil.
 	Certs       []providers.Certificate
 	Chosen      *providers.Certificate
@@ -167,7 +172,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		return o.a, err
 	}
 	_, _, lowering := o.a.Crumbs.wasTTL()
-	lazy := parts&partLazy != 0 && !o.a.switched()
+	lazy, compares := parts&partLazy != 0 && !o.a.switched(), parts&partProof != 0
 	o.spare = lazy && !lowering || parts&partFinished != 0
 	steps := []struct {
 		part Part
@@ -175,9 +180,9 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		look func(context.Context) error
 	}{
 		{PartTags, o.a.Dist == nil, o.tags},
-		{PartFull, o.a.Dist == nil || !o.wantsFull(), o.full},
-		{PartBucket, o.a.switched(), o.bucket},
-		{PartObjects, o.a.switched(), o.objects},
+		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
+		{PartBucket, o.a.switched() && !compares, o.bucket},
+		{PartObjects, o.a.switched() && !compares, o.objects},
 		{PartCertificate, o.covered(), o.certificates},
 		{PartValidation, false, o.validations},
 		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
@@ -187,7 +192,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 	}
 	for _, s := range steps {
 		if parts&s.part == 0 || s.skip || o.blind(s.part) ||
-			o.a.finished() && s.part != PartFull && parts&partFinished == 0 {
+			o.a.finished() && s.part != PartFull && parts&(partFinished|partProof) == 0 {
 			continue
 		}
 		if err := s.look(ctx); err != nil {
@@ -364,25 +369,6 @@ func (o *observer) bucket(ctx context.Context) error {
 		return fmt.Errorf("read bucket %s: %w", o.b.Name, err)
 	}
 	o.a.Bucket = &s
-	return nil
-}
-
-// objects lists what test links are picked from. Who may not list can still
-// name paths.
-func (o *observer) objects(ctx context.Context) error {
-	if o.b.Verify.Sample == 0 {
-		return nil
-	}
-	objs, err := o.acc.Buckets.Objects(ctx, o.b.Name, o.a.Bucket.Region, "", 1000)
-	if errors.Is(err, providers.ErrDenied) && len(o.b.Verify.Paths) > 0 {
-		o.a.Findings = append(o.a.Findings, Finding{Note, "objects-not-listed", "no objects are picked as test links",
-			fmt.Sprintf("the bucket may not be listed (%v); only verify.paths are fetched", err)})
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("list objects of %s: %w", o.b.Name, err)
-	}
-	o.a.Objects = objs
 	return nil
 }
 

@@ -401,28 +401,3 @@ func sameJSON[T any](t *testing.T, want *T, text []byte) {
 		t.Error(d)
 	}
 }
-
-func TestSampleIsStable(t *testing.T) {
-	var objs []providers.Object
-	for i := range 100 {
-		objs = append(objs, providers.Object{Key: string(rune('a'+i%26)) + string(rune('0'+i/26)), Size: int64(i * 7 % 53), LastModified: stageNow.Add(time.Duration(i*31%97) * time.Hour)})
-	}
-	objs[17].StorageClass = "GLACIER"
-	for _, n := range []int{0, 1, 5, 20, 99, 200} {
-		got := sample(objs, n)
-		if len(got) != min(n, 99) {
-			t.Errorf("%d of %d", len(got), n)
-		}
-		if d := cmp.Diff(got, sample(objs, n)); d != "" {
-			t.Error(d)
-		}
-		for _, o := range got {
-			if o.StorageClass == "GLACIER" {
-				t.Error("an archived object is a test link")
-			}
-		}
-	}
-	if got := objectPath("a b/ö+%2F?.txt"); got != "/a%20b/%C3%B6%2B%252F%3F.txt" {
-		t.Errorf("path %s", got)
-	}
-}

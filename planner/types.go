@@ -146,7 +146,7 @@ type Step struct {
 	Undo string `json:"undo,omitempty"`
 	// Expect is how long it should take; seconds.
 	Expect Seconds `json:"expect,omitempty"`
-	// Links are the paths that links.verify would fetch.
+	// Links are the paths that links.verify would fetch, the first 1,000.
 	Links []string `json:"links,omitempty"`
 	// ByHand is what a person has to do for this step, rows in the form of a zone
 	// file: apply asks for it and waits. Empty: edgeward does it.
@@ -362,6 +362,9 @@ type Options struct {
 
 	// stages stands in for the table, in tests that plant a fault.
 	stages func(Goal) []stage
+	// brief leaves the whole matrix of requests out, in tests that are about what
+	// goes on around the links.
+	brief bool
 }
 
 // Executor applies a plan.

@@ -44,6 +44,8 @@ type scene struct {
 	b     config.Bucket
 	a     Actual
 	retry bool
+	// brief is Options.brief.
+	brief bool
 	// note tells the run something that changes nothing.
 	note func(string)
 }
