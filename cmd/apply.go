@@ -82,25 +82,31 @@ func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error
 		commands.Further = a.again(c, args, "until")
 	}
 	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
-		if w.sandbox != nil && goal == planner.Rollback {
-			if err := a.migrateFirst(ctx, w); err != nil {
-				return err
-			}
-		}
-		p, err := planner.Make(ctx, w.World, w.config, o)
-		if err != nil {
-			return err
-		}
-		if !a.flags.json {
-			if err := a.printPlan(p); err != nil {
-				return err
-			}
-		}
-		if err := a.approve(ctx, c, args, cfg, p); err != nil {
-			return err
-		}
-		return a.execute(ctx, c, w, &planner.Executor{Options: o}, p, commands)
+		return a.locked(ctx, c, cfg, w, func(ctx context.Context) error {
+			return a.planAndExecute(ctx, c, args, w, o, commands)
+		})
 	})
+}
+
+func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []string, w world, o planner.Options, commands view.Commands) error {
+	if w.sandbox != nil && o.Goal == planner.Rollback {
+		if err := a.migrateFirst(ctx, w); err != nil {
+			return err
+		}
+	}
+	p, err := planner.Make(ctx, w.World, w.config, o)
+	if err != nil {
+		return err
+	}
+	if !a.flags.json {
+		if err := a.printPlan(p); err != nil {
+			return err
+		}
+	}
+	if err := a.approve(ctx, c, args, w.config, p); err != nil {
+		return err
+	}
+	return a.execute(ctx, c, w, &planner.Executor{Options: o}, p, commands)
 }
 
 // approve refuses a plan beyond the limits, and asks about one that changes

@@ -36,6 +36,10 @@ type flags struct {
 	wait        bool
 	waitTimeout time.Duration
 
+	lock        bool
+	lockTimeout time.Duration
+	force       bool
+
 	check, diff, write bool
 }
 
@@ -75,6 +79,7 @@ func (a *app) runFlags(c *cobra.Command) {
 	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
 	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait")
 	f.DurationVar(&a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all; a sandbox waits to the end")
+	a.lockFlags(c)
 }
 
 func (a *app) jsonFlag(c *cobra.Command) {
@@ -143,6 +148,9 @@ func (a *app) options(goal planner.Goal) (planner.Options, error) {
 			hint = "did you mean -until=" + near + "? " + hint
 		}
 		return o, refuse(hint, "unknown stage %q", a.flags.until)
+	}
+	if a.flags.lockTimeout < 0 {
+		return o, refuse("leave it out to wait for no lock", "-lock-timeout is %s, which is less than nothing", a.flags.lockTimeout)
 	}
 	if a.flags.waitTimeout < 0 {
 		return o, refuse("to end at the first wait, type -wait=false", "-wait-timeout is %s, which is less than nothing", a.flags.waitTimeout)

@@ -97,18 +97,23 @@ func (a *app) applySaved(c *cobra.Command, args []string) error {
 	}
 	commands := view.Commands{GoOn: a.again(c, args), Retry: "edgeward apply"}
 	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
-		x := &planner.Executor{Options: s.Options(a.flags.parallelism)}
-		p := s.Plan
-		if !s.Empty() {
-			if p, x.Refused, err = s.Renew(ctx, w.World, w.config, x.Options); err != nil {
-				return err
-			}
-		}
-		if !a.flags.json {
-			fmt.Fprintln(a.stderr, view.Checked(s, x.Refused))
-		}
-		return a.execute(ctx, c, w, x, p, commands)
+		return a.locked(ctx, c, cfg, w, func(ctx context.Context) error { return a.renewAndExecute(ctx, c, w, s, commands) })
 	})
+}
+
+func (a *app) renewAndExecute(ctx context.Context, c *cobra.Command, w world, s planner.Saved, commands view.Commands) error {
+	x := &planner.Executor{Options: s.Options(a.flags.parallelism)}
+	p := s.Plan
+	if !s.Empty() {
+		var err error
+		if p, x.Refused, err = s.Renew(ctx, w.World, w.config, x.Options); err != nil {
+			return err
+		}
+	}
+	if !a.flags.json {
+		fmt.Fprintln(a.stderr, view.Checked(s, x.Refused))
+	}
+	return a.execute(ctx, c, w, x, p, commands)
 }
 
 // belongs says why a saved plan is not one of this configuration.

@@ -20,6 +20,8 @@ import (
 type world struct {
 	providers.World
 	sandbox *sandbox.World
+	// lock is nil without a run_lock, and in a sandbox, which nobody shares.
+	lock providers.LockStore
 	// config is the configuration to use with it.
 	config *config.Config
 }
@@ -33,14 +35,14 @@ func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Cont
 	if err != nil {
 		return err
 	}
-	return f(ctx, world{World: w, config: c})
+	return f(ctx, w)
 }
 
 // realWorld turns configuration values into adapters. It does no I/O but
 // reading probe.ca_file.
-func realWorld(c *config.Config) (providers.World, error) {
+func realWorld(c *config.Config) (world, error) {
 	clock := providers.RealClock{}
-	w := providers.World{Clock: clock, Accounts: map[string]providers.Account{}, DNS: map[string]providers.DNS{}}
+	w := world{World: providers.World{Clock: clock, Accounts: map[string]providers.Account{}, DNS: map[string]providers.DNS{}}, config: c}
 	clients := map[string]*aws.Client{}
 	for _, account := range c.Accounts {
 		client := aws.New(aws.Options{
@@ -49,6 +51,9 @@ func realWorld(c *config.Config) (providers.World, error) {
 		})
 		clients[account.Name] = client
 		w.Accounts[account.Name] = client.Account()
+	}
+	if l := c.RunLock; l != nil {
+		w.lock = clients[l.Account].LockStore(l.Bucket, l.Key, l.Region)
 	}
 	resolver, err := probe.NewResolver(probe.ResolverOptions{
 		Resolvers: c.Probe.Resolvers, ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Clock: clock,
@@ -59,7 +64,7 @@ func realWorld(c *config.Config) (providers.World, error) {
 	w.Resolver = resolver
 	limits := map[string]*rate.Limiter{}
 	for _, p := range c.DNSProviders {
-		provider, err := newDNS(p, clients[p.Account], w, shared(limits, p))
+		provider, err := newDNS(p, clients[p.Account], w.World, shared(limits, p))
 		if err != nil {
 			return w, fmt.Errorf("make %s: %w", p.Address, err)
 		}
