@@ -5,24 +5,45 @@ import (
 	"strings"
 )
 
-// follows says which aspects follow from a cause that a plain GET shows: they
-// are not told again at that site, unless they are worse.
+// follows says which aspects follow from a cause: they are not told again at
+// that site, unless they are worse.
 func follows(cause Aspect) []Aspect {
 	switch cause {
 	case Answer, StatusCode, Redirect:
 		return Aspects()
 	case Body, Caching:
-		return []Aspect{Body, ContentLength, ETag, LastModified, Range, Conditional, Compression}
+		return []Aspect{Body, ContentLength, ETag, LastModified, AcceptRanges, Range, Conditional, Compression, QueryString, Caching}
 	case ContentEncoding, Compression:
-		return []Aspect{Body, ContentLength, ContentEncoding, ETag, Vary, Range, Compression}
+		return []Aspect{Body, ContentLength, ContentEncoding, ETag, Vary, AcceptRanges, Range, Conditional, Compression}
 	case ETag, LastModified:
 		return []Aspect{Conditional}
+	case ContentType, ContentDisposition, ContentLanguage, CacheControl, Expires:
+		return []Aspect{QueryString}
 	case CORS:
-		return []Aspect{Vary}
+		return []Aspect{Vary, Preflight}
 	case Range:
 		return []Aspect{AcceptRanges}
 	}
 	return nil
+}
+
+// causes says whether c can be the cause of a difference of f's aspect: what a
+// plain GET shows the other requests show too. Some causes have requests of
+// their own.
+func (c finding) causes(f finding) bool {
+	plain := c.get == partPlain && !c.warm
+	switch c.Aspect {
+	case CORS:
+		// Where a preflight fails, other requests of other pages fail.
+		return f.Aspect != Preflight || f.Verdict != Broken
+	case Range:
+		return true
+	case Body, Caching:
+		return c.get == partPlain || c.get == partCold
+	case StatusCode, Answer:
+		return plain || c.get == partCold && f.Aspect == QueryString // those with any query
+	}
+	return plain
 }
 
 // same is equal for two differences that have one cause: what differs, and for
@@ -67,29 +88,25 @@ func merge(found []finding) []Difference {
 	return out
 }
 
-// hidden: a cause at the same site explains f.
+// hidden: a cause at the same site explains f. Of two that explain each other
+// the one that was seen first is told.
 func hidden(f finding, found []finding) bool {
-	return slices.ContainsFunc(found, func(c finding) bool {
-		return explains(c, f) && !(explains(f, c) && !before(c, f, found))
-	})
-}
-
-// explains: f follows from c. Each of two may follow from the other; then the
-// one that was seen first is told.
-func explains(c, f finding) bool {
-	cause := c.get || c.Aspect == Range
-	return cause && c.site == f.site && c.Aspect != f.Aspect && f.Verdict.rank() <= c.Verdict.rank() &&
-		slices.Contains(follows(c.Aspect), f.Aspect)
-}
-
-func before(c, f finding, found []finding) bool {
-	for _, x := range found {
-		switch {
-		case x.Aspect == c.Aspect && x.site == c.site && x.get == c.get:
+	for _, c := range found {
+		if explains(c, f) && (!explains(f, c) || first(c, f, found)) {
 			return true
-		case x.Aspect == f.Aspect && x.site == f.site && x.get == f.get:
-			return false
 		}
 	}
 	return false
+}
+
+func explains(c, f finding) bool {
+	return c.site == f.site && c.Aspect != f.Aspect && f.Verdict.rank() <= c.Verdict.rank() &&
+		slices.Contains(follows(c.Aspect), f.Aspect) && c.causes(f)
+}
+
+func first(c, f finding, found []finding) bool {
+	at := func(x finding) int {
+		return slices.IndexFunc(found, func(y finding) bool { return y.Difference == x.Difference && y.site == x.site && y.get == x.get })
+	}
+	return at(c) < at(f)
 }

@@ -506,12 +506,13 @@ func (c *course) lost() bool {
 	return false
 }
 
-// finding is a difference that counts, and where it was seen.
+// finding is a difference that counts, and where it was seen: at which site, in
+// what kind of GET ("" when it was another method).
 type finding struct {
 	Difference
 	site int
-	// get: it was seen at the GET as it is, not asked just before.
-	get bool
+	get  part
+	warm bool
 }
 
 // confirm keeps what counts: the expected differences, and of the others those
@@ -531,9 +532,12 @@ func (j *job) confirm() []finding {
 					j.out.Blamed, j.out.Failed = true, j.out.Failed || failed
 				}
 			}
-			get := a.shape.part == partPlain && a.shape.method == http.MethodGet && !a.warm
-			for _, d := range found {
-				out = append(out, finding{Difference: d, site: c.site, get: get})
+			f := finding{site: c.site, warm: a.warm}
+			if a.shape.method == http.MethodGet {
+				f.get = a.shape.part
+			}
+			for _, f.Difference = range found {
+				out = append(out, f)
 			}
 		}
 	}

@@ -129,6 +129,9 @@ func plain(t Target, get shape, left answer) []group {
 // the plain GET.
 func matrix(f Facts, t Target, get shape, left answer, w wide) []group {
 	origins, rule := w.origins(f)
+	if path, _, _ := strings.Cut(t.Path, "?"); path == "/" && f.DefaultRootObject != "" {
+		return []group{w.plain(get, nil)} // another object is asked for there; it is a target of its own
+	}
 	groups := []group{w.plain(get, origins), cold(get)}
 	if left.Status == http.StatusOK {
 		groups = append(groups, conditional(left), ranges(t, left), coldRange(get, left), encoding(get))
@@ -165,11 +168,16 @@ func with(p part, name, value string) shape {
 	return shape{method: http.MethodGet, name: name + ": " + value, header: map[string]string{name: value}, part: p, limit: glance}
 }
 
+// longAgo is before any object was changed.
+const longAgo = "Sat, 01 Jan 2000 00:00:00 GMT"
+
+// conditional asks as who has a copy, the same one and another. If-Range with the
+// same one is an ordinary range.
 func conditional(left answer) group {
 	g := group{name: "conditional"}
 	add := func(s shape) { g.asks = append(g.asks, ask{shape: s}) }
-	ifRange := func(value string) {
-		s := with(partConditional, "If-Range", value)
+	ifRange := func(p part, value string) {
+		s := with(p, "If-Range", value)
 		s.header["Range"] = "bytes=0-0"
 		s.name += ", Range: bytes=0-0"
 		add(s)
@@ -181,10 +189,11 @@ func conditional(left answer) group {
 	}
 	if modified != "" {
 		add(with(partConditional, "If-Modified-Since", modified))
+		add(with(partConditional, "If-Modified-Since", longAgo))
 	}
 	if etag != "" && size(left) != 0 {
-		ifRange(etag)
-		ifRange(`"edgeward"`)
+		ifRange(partRange, etag)
+		ifRange(partConditional, `"edgeward"`)
 	}
 	return g
 }
@@ -268,7 +277,7 @@ func queries(t Target, get shape) group {
 	add := func(q string) {
 		g.asks = append(g.asks, ask{shape: shape{method: http.MethodGet, name: "?" + q, query: q, part: partQuery, limit: min(get.limit, glance)}})
 	}
-	add("versionId=null")
+	add("versionId=edgeward") // no version has this one
 	add("response-content-type=text%2Fx-edgeward")
 	if path, _, _ := strings.Cut(t.Path, "?"); path == "/" {
 		add("list-type=2&max-keys=1")
@@ -372,6 +381,9 @@ func (w wide) origins(f Facts) ([]string, providers.CORSRule) {
 	}
 	mine := w.order % len(patterns)
 	out := []string{concrete(patterns[mine])}
+	if next := concrete(patterns[(mine+1)%len(patterns)]); next != out[0] {
+		out = append(out, next) // it must not get the first one's answer
+	}
 	for i := w.order + w.of; w.of > 0 && i < len(patterns) && len(out) < maxOrigins; i += w.of {
 		out = append(out, concrete(patterns[i]))
 	}
