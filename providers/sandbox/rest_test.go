@@ -50,6 +50,7 @@ func shelf() []Object {
 		at(Object{Key: "away", Redirect: "https://example.net/x"}),
 		at(Object{Key: "a b/ö+1.txt", Body: []byte("odd")}),
 		at(Object{Key: "a//b", Body: []byte("two slashes")}),
+		at(Object{Key: "100%", Body: []byte("percent")}),
 		at(Object{Key: "huge", Size: 60 << 30, ContentType: "video/mp4"}),
 	}
 }
@@ -141,6 +142,7 @@ func TestREST(t *testing.T) {
 		"space, UTF-8 and a plus":  {path: "/a%20b/%C3%B6+1.txt", status: 200, body: "odd"},
 		"escaped plus and slash":   {path: "/a%20b%2F%C3%B6%2B1.txt", status: 200, body: "odd"},
 		"a plus is no space":       {path: "/a+b/%C3%B6+1.txt", status: 403},
+		"escaped percent":          {path: "/100%25", status: 200, body: "percent"},
 		"double slash":             {path: "/a//b", status: 200, body: "two slashes"},
 		"one slash":                {path: "/a/b", status: 403},
 		"folder":                   {path: "/docs/", status: 403},
@@ -212,10 +214,12 @@ func TestREST(t *testing.T) {
 
 		"root":                {path: "/", status: 403, body: "AccessDenied"},
 		"HEAD of the bucket":  {change: listable, method: "HEAD", path: "/", status: 200, header: map[string]string{"x-amz-bucket-region": "eu-west-1"}},
-		"list":                {change: listable, path: "/", status: 200, body: "<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><Contents><Key>a b/ö+1.txt</Key>", header: xml},
+		"list":                {change: listable, path: "/", status: 200, body: "<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><Contents><Key>100%</Key>", header: xml},
 		"list v2":             {change: listable, path: "/?list-type=2&prefix=docs/", status: 200, body: "<Prefix>docs/</Prefix><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated><Contents><Key>docs/index.html</Key><LastModified>2024-05-06T07:08:09.000Z</LastModified>"},
 		"list, escaped":       {change: listable, path: "/?encoding-type=url", status: 200, body: "<Key>a+b/%C3%B6%2B1.txt</Key>"},
 		"list with folders":   {change: listable, path: "/?list-type=2&delimiter=/", status: 200, body: "<CommonPrefixes><Prefix>a b/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>docs/</Prefix></CommonPrefixes>"},
+		"list after a folder": {change: listable, path: "/?delimiter=/&marker=a/", status: 200, body: "<Contents><Key>away</Key>"},
+		"list in a folder":    {change: listable, path: "/?list-type=2&delimiter=/&prefix=docs&start-after=docs/", status: 200, body: "<KeyCount>0</KeyCount>"},
 		"list, bad max-keys":  {change: listable, path: "/?max-keys=x", status: 400, body: "InvalidArgument"},
 		"list, bad token":     {change: listable, path: "/?list-type=2&continuation-token=*", status: 400, body: "continuation token"},
 		"list, bad type":      {change: listable, path: "/?list-type=3", status: 400},

@@ -109,11 +109,8 @@ func ifRange(v, tag string, modified time.Time) bool {
 // false for a range that no byte is in.
 func oneRange(spec string, size int64) (off, n int64, ok, fits bool) {
 	rest, ok := strings.CutPrefix(spec, "bytes=")
-	if !ok || strings.Contains(rest, ",") {
-		return 0, 0, false, false
-	}
-	a, b, ok := strings.Cut(strings.TrimSpace(rest), "-")
-	if !ok || a == "" && b == "" {
+	a, b, dash := strings.Cut(strings.TrimSpace(rest), "-")
+	if !ok || !dash || a == "" && b == "" {
 		return 0, 0, false, false
 	}
 	first, bad := position(a)
