@@ -550,7 +550,7 @@ func TestEstimate(t *testing.T) {
 // Cut at any request and gone on with, a comparison finds the same, and asks
 // again only what was in hand.
 func TestResume(t *testing.T) {
-	s, targets := objects(9, 3)
+	s, targets := objects(7, 1)
 	right := func() http.Handler {
 		return altered(lacking(flaky(s, "/o/00001.txt", 1), "Cache-Control"), func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/o/00000.txt" && r.URL.Path != "/o/00005.txt" {
@@ -726,11 +726,11 @@ func TestKeptDifferences(t *testing.T) {
 	var first Result
 	for seed := range uint64(2) {
 		synctest.Test(t, func(t *testing.T) {
-			s, targets := objects(5000, 0)
+			s, targets := objects(2500, 0)
 			o, web := options(s, lacking(s, "Cache-Control"))
 			web.delay = jitter(seed, time.Second)
 			got := compared(t, o, targets)
-			if len(got.Differences) != MaxKept || got.More != 5000-MaxKept || !slices.IsSortedFunc(got.Differences, order) ||
+			if len(got.Differences) != MaxKept || got.More != 2500-MaxKept || !slices.IsSortedFunc(got.Differences, order) ||
 				got.Differences[MaxKept-1].Path != targets[MaxKept-1].Path {
 				t.Errorf("%d kept, %d more", len(got.Differences), got.More)
 			}
