@@ -170,7 +170,7 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 			s.w.StartVisitors(t.Context(), time.Minute)
 			ended := make(chan Report)
 			for i := range 2 {
-				x := &session{t: t, w: s.w, c: s.c, early: new(string)} // the other run may have switched already
+				x := &session{t: t, w: s.w, c: s.c, o: s.o, early: new(string)} // the other run may have switched already
 				go func() {
 					pause1(t, time.Duration(i)*time.Duration(seed)*300*time.Millisecond)
 					ended <- x.apply(t.Context(), Migrate)
@@ -183,7 +183,7 @@ func TestTwoAppliesAtOnce(t *testing.T) {
 	}
 }
 
-// TestManyBucketsThrottled: every seventh call is refused, and all buckets
+// TestManyBucketsThrottled: every eleventh call is refused, and all buckets
 // finish.
 func TestManyBucketsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestManyBucketsThrottled(t *testing.T) {
 		}
 		s := l.start(t)
 		s.o.Parallelism = 16
-		s.w.SetThrottle(7)
+		s.w.SetThrottle(11)
 		s.w.StartVisitors(t.Context(), time.Minute)
 		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
 		s.served()

@@ -46,7 +46,7 @@ type lab struct {
 // an added name; a website at a provider that cannot swap; an apex with an
 // alias record; a low TTL already; CORS.
 func newLab(seed int64) *lab {
-	l := &lab{config: &config.Config{Rollout: config.Rollout{Parallelism: 4, MaxFailures: -1}, Limits: config.Limits{MaxSwitches: -1}}}
+	l := &lab{config: &config.Config{Rollout: config.Rollout{Parallelism: 4, MaxFailures: -1}, Limits: config.NoLimits()}}
 	l.options = sandbox.Options{Clock: providers.RealClock{}, Seed: seed, DNS: []sandbox.Provider{
 		{Address: route53, Zones: []string{"example.com"}, Features: providers.Features{Provider: "route53", Alias: true, Swap: true}},
 		{Address: swapped, Zones: []string{"example.org"}, Features: providers.Features{Provider: "other", MinTTL: 30 * time.Second}},
@@ -114,7 +114,14 @@ type session struct {
 
 func (l *lab) start(t *testing.T) *session {
 	w := sandbox.New(l.options)
-	return &session{t: t, w: w, c: l.config}
+	return &session{t: t, w: w, c: l.config, o: Options{brief: true}}
+}
+
+// wholly has the links compared with the whole matrix of requests, as a user
+// has; most tests are about what goes on around it.
+func (s *session) wholly() *session {
+	s.o.brief = false
+	return s
 }
 
 func (s *session) plan(ctx context.Context, g Goal) Plan {
@@ -180,6 +187,9 @@ func TestMigrateEndToEnd(t *testing.T) {
 	for seed := range int64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newLab(seed).start(t)
+			if seed%5 == 0 {
+				s.wholly()
+			}
 			s.w.StartVisitors(t.Context(), 20*time.Second)
 			r := s.apply(t.Context(), Migrate)
 			s.want(r, OutcomeFinished)
@@ -244,23 +254,56 @@ func TestRollbackEndToEnd(t *testing.T) {
 
 var errKilled = errors.New("killed")
 
-// killedAt runs f and has the process die at its nth call, before or after the
-// effect: that call and all later ones fail, and the context ends.
+// killing counts the points at which a run can die: every call, though of links
+// that are fetched one after the other not each, but one, the nth time another:
+// nothing is written between them.
+type killing struct {
+	mu     sync.Mutex
+	points int
+	// run is how many links were fetched since another call.
+	run int
+	// n is the point to die at, 0 for none; call is the one that it fell on.
+	n, call int
+}
+
+const opFetch = "Web.Fetch"
+
+// begins counts a call and says whether it is the one to die at.
+func (k *killing) begins(c sandbox.Call) bool {
+	if c.Op != opFetch {
+		k.run = 0
+	} else if k.run++; k.run > 1 && (k.points != k.n || k.run != 1+k.n*7%40) {
+		return false
+	}
+	if k.run <= 1 {
+		k.points++
+	}
+	late := k.points == k.n && c.Op == opFetch && k.run < 1+k.n*7%40
+	if k.call == 0 && k.n > 0 && k.points >= k.n && !late {
+		k.call = c.N
+	}
+	return k.call == c.N
+}
+
+// killedAt has the process die at its nth point once it is armed, before or
+// after the effect of the call: that call and all later ones fail, and the
+// context ends.
 func killedAt(l *lab, n int, after bool) (opts sandbox.Options, arm func(context.CancelFunc)) {
-	var mu sync.Mutex
 	var cancel context.CancelFunc
-	base, armed, dead := 0, false, false
+	armed, dead := false, false
+	k := &killing{n: n}
 	opts = l.options
 	opts.Hook = func(c sandbox.Call) error {
-		mu.Lock()
-		defer mu.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		if !armed {
 			return nil
 		}
-		if base == 0 {
-			base = c.N - 1
+		now := c.After && c.N == k.call
+		if !c.After {
+			now = k.begins(c)
 		}
-		if c.N-base == n && c.After == after {
+		if now && c.After == after && !dead {
 			dead = true
 			cancel()
 		}
@@ -270,20 +313,29 @@ func killedAt(l *lab, n int, after bool) (opts sandbox.Options, arm func(context
 		return nil
 	}
 	return opts, func(c context.CancelFunc) {
-		mu.Lock()
-		defer mu.Unlock()
-		cancel, armed, dead, base = c, c != nil, false, 0
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		cancel, armed, dead = c, c != nil, false
 	}
 }
 
-// calls counts what a whole undisturbed migration takes.
-func (l *lab) calls(t *testing.T) (n int) {
+// calls counts the points of a whole undisturbed migration.
+func (l *lab) calls(t *testing.T) int {
+	k := &killing{}
+	opts := *l
+	opts.options.Hook = func(c sandbox.Call) error {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if !c.After {
+			k.begins(c)
+		}
+		return nil
+	}
 	synctest.Test(t, func(t *testing.T) {
-		s := l.start(t)
+		s := opts.start(t)
 		s.apply(t.Context(), Migrate)
-		n = s.w.Calls()
 	})
-	return n
+	return k.points
 }
 
 // TestKilledAtEveryCall: whatever call a run dies at, before or after its
