@@ -77,7 +77,7 @@ func TestMotoBuckets(t *testing.T) {
 	if d := cmp.Diff(providers.Bucket{Name: "bare", Region: "us-east-1", ACLsEnabled: true}, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	objects, err := account.Buckets.Objects(t.Context(), "site.example.com", "", 1)
+	objects, err := account.Buckets.Objects(t.Context(), "site.example.com", "", "", 1)
 	if err != nil || len(objects) != 1 || objects[0].Key != "a.txt" {
 		t.Errorf("objects %v, error %v", objects, err)
 	}

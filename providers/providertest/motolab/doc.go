@@ -18,11 +18,13 @@
 //   - Status InProgress for the deployment time after an update.
 //   - Cache policies: create, get, list; CachePolicyAlreadyExists;
 //     TooManyCachePolicies at 20; NoSuchCachePolicy for a distribution that
-//     names one that is neither here nor managed by AWS.
+//     names one that is neither here nor managed by AWS. Get knows
+//     CachingOptimized and CachingDisabled of AWS's own.
 //   - GetResources for distributions, from moto's ListTagsForResource.
 //   - GetBucketPolicyStatus: public when moto's policy of the bucket has an
 //     Allow for everybody without a condition.
 //   - GetBucketRequestPayment: BucketOwner.
+//   - x-amz-request-id of HeadObject.
 //   - After AtomicChanges only: the refusals of ChangeResourceRecordSets, and
 //     batches that are all or nothing; the records and their lists stay moto's.
 package motolab

@@ -110,6 +110,9 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, op string, body []
 		answer(w, http.StatusOK, "", `<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`)
 	case "GetBucketPolicyStatus":
 		f.policyStatus(w, r)
+	case "HeadObject":
+		w.Header().Set("X-Amz-Request-Id", "LAB")
+		f.proxy.ServeHTTP(w, r)
 	case "ChangeResourceRecordSets":
 		if !f.atomic.Load() {
 			f.proxy.ServeHTTP(w, r)
@@ -477,7 +480,22 @@ func (f *front) getPolicy(w http.ResponseWriter, id string) {
 			return
 		}
 	}
+	if settings, ok := managedSettings()[id]; ok {
+		p := &cachePolicy{id: id, config: []byte(settings)}
+		answer(w, http.StatusOK, "EAWSPOLICY", p.xml())
+		return
+	}
 	refuse(w, http.StatusNotFound, "NoSuchCachePolicy", "The cache policy does not exist.")
+}
+
+// managedSettings are the configurations of two of AWS's own policies [CloudFront
+// Developer Guide: Use managed cache policies].
+func managedSettings() map[string]string {
+	const form = `<Name>Managed-%s</Name><Comment></Comment><MinTTL>%d</MinTTL><DefaultTTL>%d</DefaultTTL><MaxTTL>%d</MaxTTL><ParametersInCacheKeyAndForwardedToOrigin><EnableAcceptEncodingGzip>%t</EnableAcceptEncodingGzip><EnableAcceptEncodingBrotli>%[5]t</EnableAcceptEncodingBrotli><HeadersConfig><HeaderBehavior>none</HeaderBehavior></HeadersConfig><CookiesConfig><CookieBehavior>none</CookieBehavior></CookiesConfig><QueryStringsConfig><QueryStringBehavior>none</QueryStringBehavior></QueryStringsConfig></ParametersInCacheKeyAndForwardedToOrigin>`
+	return map[string]string{
+		managedPolicies[0]: fmt.Sprintf(form, "CachingOptimized", 1, 86400, 31536000, true),
+		managedPolicies[2]: fmt.Sprintf(form, "CachingDisabled", 0, 0, 0, false),
+	}
 }
 
 // tagsOf are moto's tags of a distribution; f.mu is held.
