@@ -140,6 +140,8 @@ func kindOf(f *pflag.Flag) string {
 		return "true or false"
 	case "int":
 		return "a whole number"
+	case "float64":
+		return "a number such as 20 or 0.5"
 	case "duration":
 		return "a duration such as 90s, 60m or 2h"
 	}
