@@ -120,7 +120,7 @@ func (e *MismatchError) Error() string {
 // differenceLine is a difference as one line: path, aspect, request, both
 // answers, what it means, what mends it.
 func differenceLine(d proof.Difference) string {
-	line := fmt.Sprintf("%s: %s (%s) is %s at S3 and %s through CloudFront: %s", d.Path, d.Aspect, d.Request, d.Left, d.Right, d.Means)
+	line := fmt.Sprintf("%s: %s (%s) is %s at S3 and %s through CloudFront: %s", d.Path, d.Aspect, d.Request, d.Left, d.Right, strings.TrimSuffix(d.Means, "."))
 	if d.Mend != "" {
 		line += "; " + d.Mend
 	}

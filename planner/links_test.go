@@ -145,7 +145,7 @@ func TestListingFindings(t *testing.T) {
 		"too many":                   {config.Verify{Sample: config.SampleAll, MaxRequests: 3}, numbered("%d", 9), nil, "sample-too-large", Error, "more than 3 objects"},
 		"may not be listed":          {config.Verify{Paths: []string{"/a"}, Sample: 5}, nil, providers.ErrDenied, "objects-not-listed", Note, "only verify.paths"},
 		"may not be listed, all":     {config.Verify{Paths: []string{"/a"}, Sample: config.SampleAll}, nil, providers.ErrDenied, "objects-not-listed", Error, "s3:ListBucket"},
-		"may not be listed, pattern": {config.Verify{Paths: []string{"/a*"}}, nil, providers.ErrDenied, "paths-not-listed", Error, "s3:ListBucket"},
+		"may not be listed, pattern": {config.Verify{Paths: []string{"/a*"}}, nil, providers.ErrDenied, "objects-not-listed", Error, "s3:ListBucket"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

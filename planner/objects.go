@@ -37,7 +37,7 @@ func (o *observer) objects(ctx context.Context) error {
 	err := l.read(v.Sample == config.SampleAll, patterns)
 	switch {
 	case errors.Is(err, providers.ErrDenied) && len(patterns) > 0:
-		o.a.Findings = append(o.a.Findings, Finding{Error, "paths-not-listed", "verify.paths has patterns, and the bucket may not be listed",
+		o.a.Findings = append(o.a.Findings, Finding{Error, "objects-not-listed", "verify.paths has patterns, and the bucket may not be listed",
 			fmt.Sprintf("%v; allow s3:ListBucket, or name paths without * in verify.paths", err)})
 		return nil
 	case errors.Is(err, providers.ErrDenied) && v.Sample == config.SampleAll:

@@ -41,8 +41,8 @@ type Question struct {
 // Choice is what is to be compared. It has the same content for the same
 // question, whatever the order of the objects.
 type Choice struct {
-	// Targets are the named paths first, then what need not be readable, then the
-	// picked objects.
+	// Targets are the named paths first, then the picked objects, then what need
+	// not be readable.
 	Targets []Target
 	// Spare are some of the objects that were not picked, which Widen looks at.
 	Spare []Target
@@ -69,18 +69,18 @@ const (
 	longKey   = 512
 )
 
-// Choose picks the targets: the named paths; the root, folders, missing keys and
-// a path for every routing rule, where only the same answer counts; objects, so
-// that every extension, size class, depth, storage class and oddity of keys in
-// the listing is met, with the newest, the largest and the smallest; and then
-// evenly over the listing.
+// Choose picks the targets: the named paths; objects, so that every extension,
+// size class, depth, storage class and oddity of keys in the listing is met, with
+// the newest, the largest and the smallest, and then evenly over the listing;
+// and the root, folders, missing keys and a path for every routing rule, where
+// only the same answer counts.
 func Choose(q Question) Choice {
 	c := chooser{q: q, seen: map[string]bool{}}
 	c.sort()
 	c.listed()
 	c.named = len(c.Targets)
-	c.asides()
 	c.sample()
+	c.asides()
 	c.markWhole()
 	return c.Choice
 }
