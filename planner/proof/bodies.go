@@ -86,7 +86,7 @@ func opaque(etag string) string { return strings.TrimPrefix(etag, "W/") }
 // otherBytes: what visitors read is not what the left has.
 func (j *judging) otherBytes() {
 	l, r := j.left, j.right
-	d := Difference{Aspect: Body, Verdict: Broken, Left: bodyText(l), Right: bodyText(r), Mend: mendFunction}
+	d := Difference{Aspect: Body, Verdict: Broken, Left: bodyText(l), Right: bodyText(r), Mend: mendBytes}
 	if j.head() && j.sameBytes() {
 		d.Left, d.Right = headerText(l, "etag"), headerText(r, "etag")
 	}
@@ -106,10 +106,7 @@ func (j *judging) otherBytes() {
 	case r.Length < l.Length && bytes.HasPrefix(l.Body, r.Body) && len(r.Body) > 0:
 		d.Means = "Visitors get the object cut off: " + commas(r.Length) + " bytes of " + commas(l.Length) + "."
 	default:
-		d.Means = "Visitors get other bytes than S3 has."
-		if !j.facts.CloudFront {
-			d.Means = "Visitors get other bytes than the left has."
-		}
+		d.Means = "Visitors get other bytes than today."
 	}
 	j.other = true
 	j.tellBytes()
@@ -309,15 +306,20 @@ func (j *judging) packed(encodings []string) bool {
 // packedHeaders checks what must go with an answer that is packed on demand.
 func (j *judging) packedHeaders() {
 	l, r := j.left.get("etag"), j.right.get("etag")
+	zip := ", " + headerText(j.right, "content-encoding")
 	if r != "" && strings.HasPrefix(l, `"`) && r != "W/"+l {
 		means := "The ETag is not the weak one of the object; browsers that ask again fetch it again."
 		if r == l {
 			means = "The packed and the plain bytes have one strong ETag: caches and resumed downloads mix them."
 		}
-		j.add(Difference{Aspect: ETag, Verdict: Changed, Left: headerText(j.left, "etag"), Right: headerText(j.right, "etag"), Means: means, Mend: mendFunction})
+		j.add(Difference{Aspect: ETag, Verdict: Changed, Left: headerText(j.left, "etag"), Right: headerText(j.right, "etag") + zip, Means: means, Mend: mendFunction})
 	}
-	if !slices.Contains(tokens(j.right.get("vary")), "accept-encoding") {
-		j.add(Difference{Aspect: Vary, Verdict: Changed, Left: headerText(j.left, "vary"), Right: headerText(j.right, "vary"),
+	before, after := tokens(j.left.get("vary")), tokens(j.right.get("vary"))
+	if slices.Equal(tokens(strings.Join(append(before, "accept-encoding"), ",")), after) {
+		j.tell("vary")
+	}
+	if !slices.Contains(after, "accept-encoding") {
+		j.add(Difference{Aspect: Vary, Verdict: Changed, Left: headerText(j.left, "vary"), Right: headerText(j.right, "vary") + zip,
 			Means: "Caches on the way give the packed answer to whoever cannot unpack it.", Mend: mendEncodingKey})
 		j.tell("vary")
 	}

@@ -61,7 +61,7 @@ func refresh(word string) bool {
 	return word == "refreshhit" || word == "revalidated" || word == "tcp_refresh_hit" || word == "tcp_refresh_miss" || strings.HasPrefix(word, "fwd=")
 }
 
-// freshness is how long S3 lets a shared cache keep an answer.
+// freshness is how long an answer lets a shared cache keep it.
 type freshness struct {
 	// never: not without asking again; unsaid: nothing is said.
 	never, unsaid bool
@@ -114,8 +114,8 @@ func freshOf(s side) freshness {
 	return out
 }
 
-// caching: an answer that is kept longer than S3 lets caches keep it is seen
-// late when the object changes.
+// caching: an answer that is kept longer than the left lets caches keep it is
+// seen late when the object changes.
 func (j *judging) caching() {
 	status := j.left.Status
 	copy := kept(j.right)
@@ -124,13 +124,9 @@ func (j *judging) caching() {
 	}
 	fresh := freshOf(j.left)
 	d := Difference{Aspect: Caching, Verdict: Changed, Left: fresh.text, Right: copy.text, Mend: mendTTL}
-	who := "S3"
-	if !j.facts.CloudFront {
-		who = "the left"
-	}
 	switch {
 	case status >= 400:
-		if fresh.seconds >= 0 && copy.age <= fresh.seconds || copy.age <= errorAge {
+		if fresh.seconds >= 0 && copy.age <= fresh.seconds || copy.age <= errorAge || !fresh.until.IsZero() {
 			return
 		}
 		d.Left, d.Mend = statusText(status)+", "+fresh.text, mendErrorTTL
@@ -138,7 +134,7 @@ func (j *judging) caching() {
 	case fresh.never:
 		d.Means, d.Mend = "Visitors get a kept copy of an object that says it must not be kept without asking again.", mendMinTTL
 	case fresh.unsaid:
-		d.Means = "A change of the object is seen late: a copy is kept although " + who + " says nothing of how long."
+		d.Means = "A change of the object is seen late: a copy is kept although the object says nothing of how long."
 	case fresh.seconds >= 0:
 		if copy.age <= fresh.seconds {
 			return

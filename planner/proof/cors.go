@@ -45,6 +45,9 @@ func (j *judging) cors() {
 		j.varyOrigin()
 		return
 	}
+	if d.Verdict != Expected {
+		j.tell("vary") // S3 sends it with the others
+	}
 	j.add(d)
 }
 
@@ -79,7 +82,7 @@ func (j *judging) otherCORS(d *Difference, origin string) bool {
 	case name != allowOrigin:
 		d.Means = "Scripts of pages that may read the object may do less, or more, with its headers."
 	case j.right.lets(origin) && !j.left.lets(origin):
-		d.Means = fmt.Sprintf("Pages of %s may read what S3 keeps from them.", short(origin))
+		d.Means = fmt.Sprintf("Pages of %s may read what is kept from them today.", short(origin))
 		d.Mend = mendHeaders
 	case v != "" && origin == "" && j.left.get(allowOrigin) == "":
 		d.Means = "An answer to a request without Origin allows one: it was made for another request, or for all."
@@ -89,7 +92,7 @@ func (j *judging) otherCORS(d *Difference, origin string) bool {
 		}
 		d.Means = fmt.Sprintf("Pages of %s get the answer that was made for %s.", short(origin), short(v))
 	case v == "*":
-		d.Means = "Pages of every site may read the object, where S3 names those that may."
+		d.Means = "Pages of every site may read the object; today only named ones may."
 		d.Mend = mendHeaders
 	default:
 		d.Means = "Pages of other sites are allowed in another way."
@@ -124,6 +127,9 @@ func (j *judging) varyOrigin() {
 		if j.facts.ResponseHeaders {
 			d.Verdict, d.Source = Expected, sourceHeaders
 		}
+	}
+	if d.Verdict != Expected {
+		j.tell("vary")
 	}
 	j.add(d)
 }
@@ -197,12 +203,30 @@ func (j *judging) preflightText(s side) string {
 
 // refusals compares two answers that say no with one status.
 func (j *judging) refusals() {
-	j.content()
-	before := len(j.found)
-	j.compareHeaders()
+	if !j.sameDocument() {
+		j.unread()
+	}
+	j.tell("content-length")
 	j.cors()
-	for i := range j.found {
-		if i >= before && j.found[i].Aspect != Header || j.found[i].Aspect == Body {
+	j.compareHeaders()
+	j.asPreflight()
+}
+
+// unread is a body that a browser does not look at.
+func (j *judging) unread() {
+	l, r := bodyText(j.left), bodyText(j.right)
+	if j.left.Status >= 400 {
+		l, r = pageOf(j.left).text(j.left), pageOf(j.right).text(j.right)
+	}
+	j.tell("content-type", "content-length", "content-language", "content-encoding")
+	j.add(Difference{Aspect: Preflight, Verdict: Expected, Left: l, Right: r, Means: "Browsers do not read it.", Source: sourcePreflight})
+}
+
+// asPreflight gives what an answer to OPTIONS says of its body the aspect of
+// the request: there is no object.
+func (j *judging) asPreflight() {
+	for i, d := range j.found {
+		if d.Aspect != CORS && d.Aspect != Header && d.Aspect != Redirect {
 			j.found[i].Aspect = Preflight
 		}
 	}
@@ -222,15 +246,10 @@ func (j *judging) bothAgree() {
 	}
 	j.tell("vary", "content-length", "content-type")
 	if !j.sameBytes() {
-		j.add(Difference{Aspect: Preflight, Verdict: Expected, Left: bodyText(j.left), Right: bodyText(j.right),
-			Means: "Browsers do not read it.", Source: sourcePreflight})
+		j.unread()
 	}
 	j.compareHeaders()
-	for i := range j.found {
-		if strings.HasPrefix(string(j.found[i].Aspect), "content-") {
-			j.found[i].Aspect = Preflight
-		}
-	}
+	j.asPreflight()
 }
 
 // preflightHeader is what one header of an answer that says yes means.
@@ -257,7 +276,7 @@ func (j *judging) preflightHeader(name string) Difference {
 		d.Aspect, d.Mend = CORS, mendOrigin
 		d.Means = "Caches on the way may give one site's answer to another."
 		if j.facts.CloudFront && slices.Contains(tokens(j.left.get(name)), "origin") == slices.Contains(tokens(j.right.get(name)), "origin") {
-			d.Verdict, d.Source = Expected, sourceVary
+			d.Verdict, d.Source, d.Means = Expected, sourceVary, "CloudFront does not pass on names that are not in its cache key."
 		}
 	}
 	if j.facts.ResponseHeaders && j.right.has(name) && d.Verdict == Changed {

@@ -158,6 +158,8 @@ func (j *judging) header(name string) {
 		return
 	case name == "content-length":
 		d = j.lengthHeader(d, gone, added)
+	case name == "content-range" && j.left.Status == http.StatusRequestedRangeNotSatisfiable && (gone || added):
+		d.Aspect, d.Verdict, d.Source, d.Means = Range, Expected, sourceUnmet, "Whoever asks for a part that is not there gets the same error."
 	case name == "etag":
 		d.Aspect, d.Means = ETag, j.etagMeans(gone, added)
 		if j.facts.Compress && j.asked("accept-encoding") != "" && j.right.get(name) == "W/"+j.left.get(name) {
@@ -167,7 +169,7 @@ func (j *judging) header(name string) {
 		d = j.cookieHeader(d, gone, added)
 	case name == "strict-transport-security":
 		d.Aspect, d.Mend = Header, mendHeaders
-		d.Means = "Browsers use only https for this name from now on; after a way back S3 cannot answer them."
+		d.Means = "Browsers use only https for this name from now on; after a way back to a site without https they get nothing."
 		if gone {
 			d.Means = "Browsers are no longer told to use only https."
 		} else if j.facts.ResponseHeaders {
@@ -201,9 +203,9 @@ var ownAspect = map[string]struct {
 }{
 	"content-language": {ContentLanguage, "Browsers and search engines are no longer told the language.", "Browsers and search engines are told a language.",
 		"Browsers and search engines are told another language."},
-	"cache-control": {CacheControl, "Browsers and caches keep the object as long as they see fit.", "Browsers and caches keep the object in another way than S3 tells them.",
-		"Browsers and caches keep the object in another way than S3 tells them."},
-	"expires": {Expires, "Browsers and caches keep the object as long as they see fit.", "Browsers and caches keep the object until a date that S3 does not name.",
+	"cache-control": {CacheControl, "Browsers and caches keep the object as long as they see fit.", "Browsers and caches are told how long to keep the object; today nothing is said.",
+		"Browsers and caches keep the object in another way than today."},
+	"expires": {Expires, "Browsers and caches keep the object as long as they see fit.", "Browsers and caches keep the object until a date; today none is named.",
 		"Browsers and caches keep the object until another date."},
 	"last-modified": {LastModified, "Browsers cannot ask whether their copy is still good by its date.", "The object is said to have a date that it did not have.",
 		"Browsers that ask by the date fetch the object again, or keep an old one."},
@@ -303,15 +305,15 @@ func (j *judging) etagMeans(gone, added bool) string {
 	l, r := j.left.get("etag"), j.right.get("etag")
 	switch {
 	case gone:
-		return "Browsers cannot ask whether their copy is still good by its version, and fetch it again."
+		return "Browsers cannot ask by the ETag whether their copy is still good, and fetch the object again."
 	case added:
-		return "The object has a version where it had none."
+		return "The object has an ETag where it had none."
 	case opaque(l) == opaque(r) && strings.HasPrefix(r, "W/"):
-		return "The version is a weak one: downloads are not resumed, and programs that compare it find another."
+		return "The ETag is a weak one: downloads are not resumed, and programs that compare it find another."
 	case opaque(l) == opaque(r):
-		return "The version is a strong one where it was weak; programs that compare it find another."
+		return "The ETag is a strong one where it was weak; programs that compare it find another."
 	}
-	return "Browsers fetch the object again although theirs is good; programs that compare the version find another."
+	return "Browsers fetch the object again although theirs is good; programs that compare the ETag find another."
 }
 
 func (j *judging) cookieHeader(d Difference, gone, added bool) Difference {
@@ -326,10 +328,11 @@ func (j *judging) cookieHeader(d Difference, gone, added bool) Difference {
 	d.Left, d.Right = text(j.left), text(j.right)
 	switch {
 	case added:
-		d.Means, d.Mend = "Visitors are given a cookie, which the law of some countries makes them agree to.", mendHeaders
+		d.Means, d.Mend = "Visitors are given a cookie, and caches on the way may not keep the answer.", mendHeaders
 	case gone:
 		d.Means = "Visitors are no longer given the cookie."
 	case slices.Equal(cookies(j.left), cookies(j.right)):
+		d.Right += ", another value"
 		d.Verdict, d.Source, d.Means = Expected, sourceCookie, "Visitors are given the same cookie."
 	default:
 		d.Means = "Visitors are given another cookie."

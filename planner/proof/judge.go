@@ -80,11 +80,11 @@ func (j *judging) asked(name string) string {
 
 // add takes down a difference.
 func (j *judging) add(d Difference) {
-	d.Path, d.Request = j.target.Path, j.pair.request()
+	d.Path, d.Request = j.target.Path, clean(j.pair.request(), maxMeans)
 	d.Left, d.Right = clean(d.Left, maxShown), clean(d.Right, maxShown)
 	d.Means, d.Mend = clean(d.Means, maxMeans), clean(d.Mend, maxMeans)
-	if !j.facts.CloudFront {
-		d.Mend = "" // the settings are a distribution's
+	if !j.facts.CloudFront || d.Verdict == Expected {
+		d.Mend = "" // the settings are a distribution's, and there is nothing to mend
 	}
 	if d.Verdict != Expected {
 		d.Source = ""
@@ -134,8 +134,8 @@ func (j *judging) all() {
 		if j.status() {
 			j.location()
 			j.content()
-			j.compareHeaders()
 			j.cors()
+			j.compareHeaders()
 			j.caching()
 		}
 	}
@@ -197,11 +197,11 @@ func (j *judging) toHTTPS() bool {
 func (j *judging) rootObject() bool {
 	path, _, _ := strings.Cut(j.target.Path, "?")
 	l, r := j.left, j.right
-	has := r.Status < 300 || j.pair.shape.part == partRange && ofRange(r.Status) || j.pair.shape.part == partConditional && (ofCondition(r.Status) || ofRange(r.Status))
+	has := r.Status < 300 || j.pair.shape.part == partQuery && r.Status < 500 || j.pair.shape.part == partRange && ofRange(r.Status) || j.pair.shape.part == partConditional && (ofCondition(r.Status) || ofRange(r.Status))
 	if j.facts.DefaultRootObject == "" || path != "/" || !has || j.pair.shape.method == http.MethodOptions {
 		return false
 	}
-	if l.Status == r.Status && (j.sameBytes() && !j.head() || l.has("etag") && l.get("etag") == r.get("etag")) {
+	if l.Status == r.Status && j.sameBytes() && (!j.head() || j.alike("etag") && j.alike("content-length") && j.alike("content-type")) {
 		return false // it is what the left has there
 	}
 	j.add(Difference{Aspect: Body, Verdict: Expected, Left: statusText(l.Status) + ", " + bodyText(l), Right: statusText(r.Status) + ", " + bodyText(r),
@@ -261,7 +261,7 @@ func (j *judging) refused(d Difference) Difference {
 	path, _, _ := strings.Cut(j.target.Path, "?")
 	switch {
 	case (j.right.Status == 413 || j.right.Status == 414) && j.facts.CloudFront:
-		d.Mend = "none: CloudFront takes URLs of at most 8,192 bytes"
+		d.Means = "Visitors get an error in place of the object: CloudFront takes URLs of at most 8,192 bytes."
 	case j.right.edgeMade() && j.right.Status == http.StatusForbidden:
 		d.Mend = "the distribution's aliases, allowed methods and web ACL (web_acl_arn): CloudFront itself refuses"
 	case j.facts.Website && strings.HasSuffix(path, "/"):

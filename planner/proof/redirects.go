@@ -16,7 +16,7 @@ type place struct {
 	raw string
 	// scheme and host are "" when they are the request's own.
 	scheme, host, rest string
-	bad                bool
+	absolute, bad      bool
 }
 
 func (p place) same(o place) bool {
@@ -36,6 +36,8 @@ func placeOf(raw, site, path string) place {
 		out.bad = true
 		return out
 	}
+	ref, err := url.Parse(raw)
+	out.absolute = err == nil && ref.Host != ""
 	out.scheme, out.host, out.rest = to.Scheme, bareHost(to), to.EscapedPath()
 	if out.rest == "" {
 		out.rest = "/"
@@ -164,7 +166,7 @@ func (j *judging) location() {
 		return
 	}
 	l, r := j.places()
-	if l.raw == r.raw && (l.bad || r.bad || l.same(r)) {
+	if l.raw == r.raw && (l.bad || r.bad) || l.same(r) && l.absolute == r.absolute {
 		return
 	}
 	d := Difference{Aspect: Redirect, Verdict: Broken, Left: headerText(j.left, "location"), Right: headerText(j.right, "location"), Mend: mendFunction}

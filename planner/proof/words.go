@@ -45,7 +45,6 @@ const (
 const (
 	mendCertificate = "certificate { arn }: a certificate that covers the name"
 	mendViewer      = `distribution { viewer_protocol = "allow-all" }`
-	mendRoot        = "distribution.default_root_object: leave it out"
 	mendCompress    = "distribution { compress = false }"
 	mendEncodingKey = "distribution.cache_policy: leave it out, or take one that has Accept-Encoding in the cache key"
 	mendHeaders     = "distribution.response_headers_policy: leave it out, or take one without this header"
@@ -64,7 +63,8 @@ const (
 	mendRest        = `origin = "rest": the names point at the REST endpoint today, which sends nobody on`
 	mendRule        = "the bucket's routing rules: give the rule a HostName (the site's name) and a Protocol"
 	mendRegion      = "the distribution's origin: the bucket's endpoint in its own region"
-	mendFunction    = "functions and policies of the distribution that change answers: take them out"
+	mendFunction    = "a function, web ACL or response headers policy of the distribution that changes answers: take it out"
+	mendBytes       = "the distribution's origin: this bucket, without an origin path; if it is, a CloudFront invalidation of the path"
 )
 
 // The most characters of the texts of a Difference.
@@ -171,6 +171,9 @@ func silent(err error) silence {
 	var dns *net.DNSError
 	var late net.Error
 	said := err.Error()
+	if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(said, "fetch ") {
+		said = cause.Error() // whom it was asked of is told besides
+	}
 	switch {
 	case errors.As(err, &host):
 		return silence{words: "the certificate does not cover the name", means: "Browsers warn visitors over https and do not show the site.", certificate: true}
