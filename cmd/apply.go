@@ -115,8 +115,11 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 	if err := a.withinLimits(cfg, p); err != nil {
 		return err
 	}
-	if a.flags.autoApprove || !changes(p) {
+	switch {
+	case !changes(p):
 		return nil
+	case a.flags.autoApprove:
+		return a.unattended(cfg, p)
 	}
 	command := a.again(c, args) + " -auto-approve"
 	if !a.flags.input {
@@ -141,13 +144,27 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 }
 
 // withinLimits refuses a plan that switches more than the configuration allows.
+// A way back has no limits.
 func (a *app) withinLimits(cfg *config.Config, p planner.Plan) error {
-	limit := cfg.Limits.MaxSwitches
-	if p.Goal == planner.Migrate && limit >= 0 && p.Summary.Switches > limit {
-		return refuse("choose fewer with -target=ADDR, or raise it", "the plan has %s, and limits { max_switches = %d } allows no more than %d",
-			view.Count(p.Summary.Switches, "dns.switch step"), limit, limit)
+	if p.Goal != planner.Migrate {
+		return nil
+	}
+	if setting, allowed := cfg.Limits.Exceeded(p.Summary.Switches, len(cfg.Buckets)); setting != "" {
+		return refuse("choose fewer with -target=ADDR or -wave=NAME, or raise it", "the plan has %s, and %s allows no more than %d",
+			view.Count(p.Summary.Switches, "dns.switch step"), setting, allowed)
 	}
 	return nil
+}
+
+// unattended says whether p may be applied without a person's yes.
+func (a *app) unattended(cfg *config.Config, p planner.Plan) error {
+	most := cfg.Limits.RequireApprovalAbove
+	if p.Goal != planner.Migrate || most < 0 || p.Summary.Switches <= most {
+		return nil
+	}
+	return refuse("review a saved plan and apply it: edgeward plan -out=FILE, edgeward apply FILE; or leave -auto-approve out and say yes at a terminal",
+		"the plan has %s, and limits { require_approval_above = %d } lets -auto-approve do no more than %d",
+		view.Count(p.Summary.Switches, "dns.switch step"), most, most)
 }
 
 // changes says whether p has a step that a run would take up.

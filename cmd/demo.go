@@ -132,7 +132,7 @@ func demoConfig() *config.Config {
 		Accounts:     []config.Account{{}},
 		DNSProviders: []config.DNSProvider{{Address: provider, Type: "route53", Name: "main", Zones: []string{"example.com", "example.org"}}},
 		Rollout:      config.Rollout{Parallelism: 10, MaxFailures: -1},
-		Limits:       config.Limits{MaxSwitches: -1},
+		Limits:       config.NoLimits(),
 	}
 }
 

@@ -22,6 +22,7 @@ type flags struct {
 	vars, varFiles []string
 
 	targets, excludes []string
+	waves             []string
 	until             string
 	retry             []string
 	parallelism       int
@@ -56,11 +57,13 @@ func (a *app) worldFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&a.flags.targets, "target", nil, "only the buckets with `ADDR`, * allowed; may be repeated")
 	f.StringArrayVar(&a.flags.excludes, "exclude", nil, "not the buckets with `ADDR`, * allowed; may be repeated")
+	f.StringArrayVar(&a.flags.waves, "wave", nil, "only the buckets of the wave `NAME`; may be repeated")
 	f.IntVar(&a.flags.parallelism, "parallelism", 0, "look at or change `N` buckets at the same time (default: the configuration's)")
 	f.BoolVar(&a.flags.sandbox, "sandbox", false, "run against a simulated world made from the configuration; nothing leaves the machine")
 	for _, name := range []string{"target", "exclude"} {
 		a.complete(c, name, a.addresses)
 	}
+	a.complete(c, "wave", a.waveNames)
 }
 
 // stageFlags choose how far a migration goes.
@@ -105,6 +108,18 @@ func (a *app) addresses(*cobra.Command) []string {
 	return found
 }
 
+// waveNames are the waves of the configuration's buckets, for completion.
+func (a *app) waveNames(*cobra.Command) []string {
+	cfg, _, _ := config.Load(a.dir(), a.loadOptions())
+	var found []string
+	for _, b := range cfg.Buckets {
+		if b.Wave != "" && !slices.Contains(found, b.Wave) {
+			found = append(found, b.Wave)
+		}
+	}
+	return found
+}
+
 func (a *app) dir() string {
 	if a.flags.chdir == "" {
 		return "."
@@ -139,7 +154,7 @@ func (a *app) load() (*config.Config, error) {
 // options are the planner's, from the flags.
 func (a *app) options(goal planner.Goal) (planner.Options, error) {
 	o := planner.Options{
-		Goal: goal, Targets: a.flags.targets, Excludes: a.flags.excludes,
+		Goal: goal, Targets: a.flags.targets, Excludes: a.flags.excludes, Waves: a.flags.waves,
 		Until: planner.Kind(a.flags.until), Retry: a.flags.retry, Parallelism: a.flags.parallelism,
 	}
 	if names := stageNames(); a.flags.until != "" && !slices.Contains(names, a.flags.until) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -15,6 +16,11 @@ func limitsShape() shape {
 		order:    []string{"max_switches", "max_percent", "allow_apex", "require_approval_above", "freeze"},
 		repeated: []string{"freeze"},
 	}
+}
+
+// NoLimits is what holds without a limits block.
+func NoLimits() Limits {
+	return Limits{MaxSwitches: -1, MaxPercent: -1, RequireApprovalAbove: -1, AllowApex: true}
 }
 
 func (l *loader) readLimits() Limits {
@@ -149,6 +155,18 @@ func wave(s string) *flaw {
 		return flawf("Invalid wave", "%q is no name of a wave. Write up to 64 letters, digits and _ . -, such as \"canary\".", s)
 	}
 	return nil
+}
+
+// Exceeded says which setting forbids to switch so many of all buckets at once,
+// and how many it allows; "" when none does.
+func (l Limits) Exceeded(switches, all int) (setting string, allowed int) {
+	if l.MaxSwitches >= 0 && switches > l.MaxSwitches {
+		return fmt.Sprintf("limits { max_switches = %d }", l.MaxSwitches), l.MaxSwitches
+	}
+	if most := (all*l.MaxPercent + 99) / 100; l.MaxPercent >= 0 && switches > most {
+		return fmt.Sprintf("limits { max_percent = %d }", l.MaxPercent), most
+	}
+	return "", 0
 }
 
 // Frozen says whether t is in a freeze, and until when, all that follow without

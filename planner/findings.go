@@ -26,6 +26,7 @@ func findings(b config.Bucket, a Actual) []Finding {
 		fs = append(fs, certificateFindings(b, a)...)
 		fs = append(fs, caaFindings(b, a)...)
 		fs = append(fs, byHandFindings(a)...)
+		fs = append(fs, limitFindings(b, a)...)
 		fs = append(fs, visitorFindings(b)...)
 	}
 	if d := a.Dist; d != nil && !d.Settings.Enabled {

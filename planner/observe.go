@@ -55,8 +55,10 @@ const (
 // Actual is what was observed of one bucket. Stages judge it; it holds no
 // client and is never shared between steps.
 type Actual struct {
-	Now   time.Time
-	Names []NameActual
+	Now time.Time
+	// Limits are the configuration's.
+	Limits config.Limits
+	Names  []NameActual
 	// Dist is the bucket's own distribution, nil when there is none.
 	Dist *providers.Distribution
 	// Rivals are other distributions of the account that hold one of the names;
@@ -167,7 +169,7 @@ func (n NameActual) proxied() bool {
 // not fetched (rule 14). An error means that no verdict can be given (rule 1).
 func Observe(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, parts Part) (Actual, error) {
 	o := observer{w: w, acc: w.Accounts[b.Account], c: c, b: b}
-	o.a = Actual{Now: w.Clock.Now(), Names: make([]NameActual, len(b.CNAMEs))}
+	o.a = Actual{Now: w.Clock.Now(), Limits: c.Limits, Names: make([]NameActual, len(b.CNAMEs))}
 	if err := o.names(ctx); err != nil {
 		return o.a, err
 	}

@@ -98,6 +98,11 @@ func stopsAll(ctx context.Context, err error) bool {
 // choose picks the buckets that -target and -exclude leave, and checks that
 // every pattern means something.
 func choose(c *config.Config, o Options) ([]config.Bucket, error) {
+	for _, w := range o.Waves {
+		if !slices.ContainsFunc(c.Buckets, func(b config.Bucket) bool { return b.Wave == w }) {
+			return nil, &NoWaveError{Wave: w, Waves: waves(c)}
+		}
+	}
 	for flag, patterns := range map[string][]string{"-target": o.Targets, "-exclude": o.Excludes, "-retry": o.Retry} {
 		for _, pat := range patterns {
 			if !slices.ContainsFunc(c.Buckets, func(b config.Bucket) bool { return matches(pat, b.Address) }) {
@@ -107,11 +112,42 @@ func choose(c *config.Config, o Options) ([]config.Bucket, error) {
 	}
 	var out []config.Bucket
 	for _, b := range c.Buckets {
-		if (len(o.Targets) == 0 || matchesAny(o.Targets, b.Address)) && !matchesAny(o.Excludes, b.Address) {
+		if (len(o.Targets) == 0 || matchesAny(o.Targets, b.Address)) && !matchesAny(o.Excludes, b.Address) &&
+			(len(o.Waves) == 0 || slices.Contains(o.Waves, b.Wave)) {
 			out = append(out, b)
 		}
 	}
 	return out, nil
+}
+
+// NoWaveError says that no bucket is of a wave.
+type NoWaveError struct {
+	Wave string
+	// Waves are all there are.
+	Waves []string
+}
+
+func (e *NoWaveError) Error() string {
+	return fmt.Sprintf("-wave=%s: no bucket is of that wave", e.Wave)
+}
+
+// Hint names the waves there are.
+func (e *NoWaveError) Hint() string {
+	if len(e.Waves) == 0 {
+		return "no bucket has a wave; write wave = \"" + e.Wave + "\" in its block"
+	}
+	return "the waves are " + strings.Join(e.Waves, ", ")
+}
+
+func waves(c *config.Config) []string {
+	var ws []string
+	for _, b := range c.Buckets {
+		if b.Wave != "" && !slices.Contains(ws, b.Wave) {
+			ws = append(ws, b.Wave)
+		}
+	}
+	slices.Sort(ws)
+	return ws
 }
 
 // NoMatchError says that a pattern of addresses matches no bucket.

@@ -282,6 +282,9 @@ func checkSwitch(b config.Bucket, a Actual) Verdict {
 	if v.Changes == nil {
 		return done("the names are the distribution's")
 	}
+	if until, ok := a.frozen(); ok {
+		v.Status, v.Why, v.Until = Waiting, "limits { freeze } lets no name be switched before "+until.Format("2006-01-02 15:04 UTC"), until
+	}
 	v.Expect = expectInSync
 	v.Undo = "edgeward rollback -target='" + b.Address + "'"
 	return v
