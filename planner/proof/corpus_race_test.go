@@ -2,5 +2,9 @@
 
 package proof_test
 
-// raceDetector says that everything takes several times as long.
-const raceDetector = true
+const (
+	// raceDetector says that everything takes several times as long.
+	raceDetector = true
+	// wholes is how many paths of a clean site get the whole matrix.
+	wholes = 1
+)

@@ -113,7 +113,7 @@ func TestPlantedDifferences(t *testing.T) {
 func corpus() map[string]planted {
 	all := map[string]planted{}
 	for _, part := range []map[string]planted{headers(), bodies(), statuses(), parts(), queries(), crossOrigin(), encodings(),
-		websites(), keys(), connections(), caches(), few()} {
+		websites(), keys(), connections(), caches(), settings(), few()} {
 		for name, p := range part {
 			if _, twice := all[name]; twice {
 				panic(name)
@@ -487,7 +487,7 @@ func websites() map[string]planted {
 		"REST endpoint for a website": {bucket: siteBucket, at: []string{"/", "/docs", "/docs/", "/missing"}, edge: func(s *providers.Settings, _ *providers.CacheSettings) {
 			s.OriginKind, s.OriginDomain = providers.RESTOrigin, strings.Replace(s.OriginDomain, "s3-website-", "s3.", 1)
 		},
-			want: "redirect broken,status broken", with: []proof.Aspect{proof.StatusCode, proof.AmzHeader, proof.ContentType, proof.Body}},
+			want: "redirect broken,status broken", with: []proof.Aspect{proof.StatusCode, proof.AmzHeader, proof.ContentType, proof.Body, proof.QueryString}},
 	}
 }
 
@@ -575,6 +575,44 @@ func caches() map[string]planted {
 	}
 }
 
+// settings are distributions that somebody set up otherwise than edgeward does.
+func settings() map[string]planted {
+	at := func(paths, want string, edge func(s *providers.Settings, c *providers.CacheSettings)) planted {
+		return planted{at: strings.Fields(paths), edge: edge, want: want}
+	}
+	const optimized, security, simpleCORS = "658327ea-f89d-4fab-a63d-7e88639e58f6", "67f7725c-6f97-4210-82d7-5512b31e9d03", "60669652-455b-4ae9-85a4-c4c02393f86c"
+	all := map[string]planted{
+		"CachingOptimized": at("/plain.txt", "caching changed,query-string changed|query-string broken", func(s *providers.Settings, _ *providers.CacheSettings) {
+			s.CachePolicyID = optimized
+		}),
+		"default TTL of a day":  at("/plain.txt /fresh.json", "caching changed", func(_ *providers.Settings, c *providers.CacheSettings) { c.DefaultTTL = 86400 }),
+		"minimum TTL":           at("/fresh.json /secret.json", "caching changed", func(_ *providers.Settings, c *providers.CacheSettings) { c.MinTTL, c.DefaultTTL = 60, 60 }),
+		"no query strings":      at("/page.html /image.png", "query-string changed|query-string broken", func(_ *providers.Settings, c *providers.CacheSettings) { c.QueryStrings = false }),
+		"security headers":      at("/page.html", "header changed", func(s *providers.Settings, _ *providers.CacheSettings) { s.ResponseHeadersID = security }),
+		"SimpleCORS":            at("/page.html", "cors changed", func(s *providers.Settings, _ *providers.CacheSettings) { s.ResponseHeadersID = simpleCORS }),
+		"alias forgotten":       at("/page.html", "status broken", func(s *providers.Settings, _ *providers.CacheSettings) { s.Aliases = nil }),
+		"distribution disabled": at("/page.html", "status broken", func(s *providers.Settings, _ *providers.CacheSettings) { s.Enabled = false }),
+		"origin of wrong region": at("/page.html", "redirect broken|status broken", func(s *providers.Settings, _ *providers.CacheSettings) {
+			s.OriginDomain = strings.Replace(s.OriginDomain, "eu-west-1", "eu-west-3", 1)
+		}),
+		"global origin": at("/page.html", "redirect broken", func(s *providers.Settings, _ *providers.CacheSettings) {
+			s.OriginDomain = strings.Replace(s.OriginDomain, "eu-west-1.", "", 1)
+		}),
+		"https only":     at("/page.html", "status broken", func(s *providers.Settings, _ *providers.CacheSettings) { s.ViewerProtocol = "https-only" }),
+		"bucket locked":  {stored: func(b *sandbox.Bucket) { b.Private = true }, want: "status broken"},
+		"requester pays": {stored: func(b *sandbox.Bucket) { b.RequesterPays = true }, want: "status broken"},
+	}
+	origin := at("/page.html /image.png /dated.pdf /app.js", "cors broken", func(s *providers.Settings, c *providers.CacheSettings) {
+		s.OriginRequestID, c.Headers = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf", nil // CORS-S3Origin
+	})
+	origin.bucket, origin.with = corsBucket, []proof.Aspect{proof.Preflight}
+	all["Origin forwarded but not in the key"] = origin
+	options := at("/page.html", "preflight broken", func(s *providers.Settings, _ *providers.CacheSettings) { s.Methods = []string{"GET", "HEAD"} })
+	options.bucket = corsBucket
+	all["OPTIONS not allowed"] = options
+	return all
+}
+
 func spoil(yes bool, a *said) {
 	if yes {
 		garble(a)
@@ -598,6 +636,14 @@ func few() map[string]planted {
 	return map[string]planted{
 		"flaky body, one in three":   {front: onceIn(3, garble), want: "unsteady broken|body broken", with: []proof.Aspect{proof.Range, proof.Body}},
 		"flaky errors, one in three": {front: onceIn(3, func(a *said) { a.error(503) }), want: "unsteady broken|status broken", with: []proof.Aspect{proof.StatusCode, proof.Unsteady}},
+		"two causes, a type and the query string": {stored: onPage(func(o *sandbox.Object) { o.ContentType = "text/plain" }),
+			front: ask(func(r *http.Request) { r.URL.RawQuery = "" }), want: "content-type changed,query-string changed"},
+		"two causes, a copy kept and metadata lost": {at: []string{"/page.html"}, stored: onPage(func(o *sandbox.Object) { o.Metadata = nil }),
+			front: remember(time.Hour, plainly), want: "caching changed,metadata changed"},
+		"two causes, a body and a header": {stored: onPage(func(o *sandbox.Object) { o.Body = text(1999) }), front: always("X-Frame-Options", "DENY"),
+			want: "body broken,header changed", with: []proof.Aspect{proof.ETag, proof.ContentLength}},
+		"two causes, cors and ranges": {bucket: corsBucket, edge: func(_ *providers.Settings, c *providers.CacheSettings) { c.Headers = nil }, front: forget("Range"),
+			want: "cors broken,range changed", with: []proof.Aspect{proof.Preflight}},
 		"one bad object of a folder": {at: []string{"/page.html", "/plain.txt", "/image.png", "/x/y.txt", "/dated.pdf"}, stored: func(b *sandbox.Bucket) {
 			object(b, "x/y.txt").Body = []byte("another object")
 		}, want: "body broken", with: []proof.Aspect{proof.ETag, proof.ContentLength}, on: []string{"/x/y.txt"}},

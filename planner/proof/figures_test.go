@@ -46,7 +46,7 @@ func many(n int, schemes ...string) (sites, []proof.Target) {
 func TestOneBadObjectAmongMany(t *testing.T) {
 	n := 10000
 	if raceDetector {
-		n = 2000
+		n = 1000
 	}
 	s, targets := many(n, "http")
 	for i := range targets {

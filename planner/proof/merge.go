@@ -101,8 +101,11 @@ func hidden(f finding, found []finding) bool {
 
 func explains(c, f finding) bool {
 	return c.site == f.site && c.Aspect != f.Aspect && f.Verdict.rank() <= c.Verdict.rank() &&
-		slices.Contains(follows(c.Aspect), f.Aspect) && c.causes(f)
+		slices.Contains(follows(c.Aspect), f.Aspect) && c.causes(f) && (f.Aspect != QueryString || c.Verdict == Broken || c.alike(f))
 }
+
+// alike: both show the same, so the query of one has no part in it.
+func (f finding) alike(o finding) bool { return f.Left == o.Left && f.Right == o.Right }
 
 func first(c, f finding, found []finding) bool {
 	at := func(x finding) int {
