@@ -23,13 +23,11 @@ func cacheFindings(b config.Bucket, a Actual) []Finding {
 	case errors.Is(a.Looks.PolicyErr, providers.ErrNotFound):
 		return []Finding{{Error, "cache-policy-missing", "cache policy " + id + " does not exist",
 			"this account has none of that ID, and it is no managed one. Correct distribution { cache_policy = … }, or leave it out and edgeward makes one that preserves what visitors see"}}
-	case p == nil:
-		why := "it was not read"
-		if a.Looks.PolicyErr != nil {
-			why = a.Looks.PolicyErr.Error()
-		}
+	case a.Looks.PolicyErr != nil:
 		return []Finding{{Warning, "visitors-cached", "objects are cached as cache policy " + id + " says",
-			"what that is for visitors is not known (" + why + "): whether objects without Cache-Control get stale, query strings count, and CORS works. The links will show"}}
+			fmt.Sprintf("what that is for visitors is not known (%v): whether objects without Cache-Control get stale, query strings count, and CORS works. The links will show", a.Looks.PolicyErr)}}
+	case p == nil:
+		return nil // it was not looked at
 	}
 	want, _ := wantedSettings(b, a)
 	c := cacheJudge{b: b, a: a, name: policyName(*p), s: p.Settings, foreign: p.Foreign, request: want.OriginRequestID, response: want.ResponseHeadersID}
@@ -63,7 +61,7 @@ func seconds(n int64) string { return shortDuration(time.Duration(n) * time.Seco
 
 // stale: objects that are kept for longer than they ask for.
 func (c cacheJudge) stale() []Finding {
-	if !keepsMore(c.s) || !c.keeps() {
+	if !keepsMore(c.s) {
 		return nil
 	}
 	n := c.a.Looks.Sampled

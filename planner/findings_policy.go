@@ -83,7 +83,7 @@ func (g grant) only(keys ...string) bool {
 	return !slices.ContainsFunc(g.keys, func(k string) bool { return !slices.Contains(keys, strings.ToLower(k)) })
 }
 
-// about names the objects in a sentence.
+// objects names what the statement is about in a sentence.
 func (g grant) objects() string {
 	if g.all {
 		return "any object"
@@ -151,14 +151,14 @@ func (j policyJudge) permission(g grant) *Finding {
 	case other != nil && other.meets(aVisitor()) == always:
 		return &Finding{Note, "policy-condition", fmt.Sprintf("%s of the bucket policy looks at %s, which does no harm", g.name(), strings.Join(g.keys, ", ")),
 			fmt.Sprintf("CloudFront does not meet such a condition, but %s lets everybody read the same objects", other.name())}
+	case other == nil && g.only("aws:securetransport", "s3:tlsversion"):
+		return j.unencrypted(g, lets == never)
 	case lets == always || other != nil:
 		return bypassed(g)
-	case g.only("aws:securetransport", "s3:tlsversion"):
-		return j.unencrypted(g, lets == never)
 	}
 	f := j.refusal(g, lets == never && !j.acls, "lets nobody read "+g.objects()+" through CloudFront", "may not let CloudFront read "+g.objects())
-	f.Detail += fmt.Sprintf(". Add a statement that lets it in: {\"Sid\":\"CloudFrontReads\",\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":%q,\"Condition\":{\"StringEquals\":{\"aws:UserAgent\":%q}}}%s",
-		g.patterns[0], cloudFrontAgent, instead(g))
+	f.Detail += fmt.Sprintf(". Add a statement that lets it in: {\"Sid\":\"CloudFrontReads\",\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":[%s],\"Condition\":{\"StringEquals\":{\"aws:UserAgent\":%q}}}%s",
+		quotedList(g.patterns), cloudFrontAgent, instead(g))
 	return f
 }
 
@@ -199,7 +199,7 @@ func (j policyJudge) coveredBy(g grant) *grant {
 		all := !slices.ContainsFunc(g.patterns, func(q string) bool {
 			return !slices.ContainsFunc(o.patterns, func(p string) bool { return covers(p, q) })
 		})
-		if all && (o.all || !g.all) && (best == nil || o.meets(aVisitor()) > best.meets(aVisitor())) {
+		if all && (o.NotResource == nil || o.all) && (best == nil || o.meets(aVisitor()) > best.meets(aVisitor())) {
 			best = &j.grants[i]
 		}
 	}
@@ -217,9 +217,10 @@ func (j policyJudge) readable(g grant) bool {
 
 // refusal is the finding that S3 answers CloudFront 403, for certain or perhaps.
 func (j policyJudge) refusal(g grant, certain bool, does, may string) *Finding {
-	f := Finding{Error, "policy-denies", "", whyNot(g.Condition)}
+	f := Finding{Error, "policy-denies", "", "CloudFront fetches " + whyNot(g.Condition) + ", so S3 refuses it (403)"}
 	if !certain || j.adopted {
-		f.Severity, f.Code, does = Warning, "policy-condition", may
+		f = Finding{Warning, "policy-condition", "", "CloudFront fetches " + whyNot(g.Condition) + ", so S3 may refuse it (403)"}
+		does = may
 	}
 	f.Summary = fmt.Sprintf("%s of the bucket policy %s, by its condition on %s", g.name(), does, strings.Join(g.keys, ", "))
 	switch {
@@ -250,7 +251,15 @@ func whyNot(condition map[string]map[string]words) string {
 			}
 		}
 	}
-	return "CloudFront fetches " + strings.Join(slices.Sorted(maps.Keys(seen)), ", ") + ", so S3 answers it 403 where the statement does not fit"
+	return strings.Join(slices.Sorted(maps.Keys(seen)), ", ")
+}
+
+func quotedList(words []string) string {
+	q := make([]string, len(words))
+	for i, w := range words {
+		q[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(q, ",")
 }
 
 // instead says what a mend of a condition gives up.

@@ -78,7 +78,7 @@ func TestPolicyFindings(t *testing.T) {
 		"none":                    {},
 		"everybody":               {policy: policyOf(open)},
 		"one object":              {policy: `{"Statement":` + readers("Allow", referer) + `}`, want: []string{stops}, says: `statement "One" of the bucket policy lets nobody read any object through CloudFront, by its condition on aws:Referer`},
-		"what to do about it":     {policy: policyOf(readers("Allow", referer)), want: []string{stops}, says: `{"Sid":"CloudFrontReads","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/*","Condition":{"StringEquals":{"aws:UserAgent":"Amazon CloudFront"}}}`},
+		"what to do about it":     {policy: policyOf(readers("Allow", referer)), want: []string{stops}, says: `{"Sid":"CloudFrontReads","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":["arn:aws:s3:::b.example/*"],"Condition":{"StringEquals":{"aws:UserAgent":"Amazon CloudFront"}}}`},
 		"that was done":           {policy: policyOf(readers("Allow", referer), readers("Allow", `"StringEquals":{"aws:UserAgent":"Amazon CloudFront"}`)), want: []string{past}, says: "keep them out with a web ACL"},
 		"no Sid":                  {policy: policyOf(open, strings.Replace(readers("Deny", notReferer), `"Sid":"One",`, "", 1)), want: []string{stops}, says: "statement 2 of the bucket policy refuses CloudFront any object, by its condition on AWS:referer"},
 		"a Deny can be mended":    {policy: policyOf(open, readers("Deny", notReferer)), want: []string{stops}, says: `Add to its Condition "StringNotEquals": {"aws:UserAgent": "Amazon CloudFront"}`},
@@ -138,6 +138,14 @@ func TestPolicyFindings(t *testing.T) {
 		"https only, redirected":    {policy: policyOf(open, readers("Deny", tls)), change: https, want: []string{may}, says: "no link can be compared"},
 		"a TLS version":             {policy: policyOf(open, readers("Deny", `"NumericLessThan":{"s3:TlsVersion":"1.2"}`)), want: []string{may}},
 		"http only":                 {policy: policyOf(open, readers("Deny", `"Bool":{"aws:SecureTransport":"true"}`)), change: website},
+
+		"https only, redirected, an Allow": {policy: policyOf(readers("Allow", `"Bool":{"aws:SecureTransport":"true"}`)), change: https, want: []string{may}, says: "no link can be compared"},
+		"https may come back":              {policy: policyOf(open, readers("Deny", tls)), want: []string{may}, says: `then it may come back with distribution { viewer_protocol = "redirect-to-https" }`},
+		"an endpoint's account":            {policy: policyOf(open, readers("Deny", `"StringNotEquals":{"aws:VpceAccount":"111122223333"}`)), want: []string{stops}},
+		"adopted, an address":              {policy: policyOf(readers("Allow", `"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`)), change: adopted, want: []string{may}},
+		"adopted, a bad referer":           {policy: policyOf(open, readers("Deny", `"StringLike":{"aws:Referer":"https://evil.example/*"}`)), change: adopted, want: []string{may}},
+		"harmless but for a part": {policy: policyOf(strings.Replace(open, `"Resource":"arn:aws:s3:::b.example/*"`, `"NotResource":"arn:aws:s3:::b.example/a/*"`, 1),
+			strings.Replace(readers("Allow", referer), "example/*", "example/a/*", 1)), want: []string{stops}, says: "lets nobody read a/* through CloudFront"},
 
 		"who does not sign":       {policy: policyOf(open, readers("Deny", `"StringNotEquals":{"aws:PrincipalOrgID":"o-1"}`)), want: []string{"error policy-denies"}, says: "refuses everybody who does not sign"},
 		"nobody at all":           {policy: policyOf(open, readers("Deny", "")), want: []string{"error policy-denies"}},

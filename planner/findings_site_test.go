@@ -103,6 +103,7 @@ func TestCacheFindings(t *testing.T) {
 		"edgeward's own":           {},
 		"as edgeward's own":        {change: chose(preserving, rules)},
 		"one that is not there":    {change: chose(off, func(_ *config.Bucket, a *Actual) { a.Looks = looks{PolicyErr: providers.ErrNotFound} }), want: []string{"error cache-policy-missing"}, says: []string{optimized, "leave it out"}},
+		"one that was not read":    {change: chose(off, func(_ *config.Bucket, a *Actual) { a.Looks = looks{} })},
 		"one that may not be read": {change: chose(off, func(_ *config.Bucket, a *Actual) { a.Looks = looks{PolicyErr: providers.ErrDenied} }), want: []string{cached}, says: []string{"not known (" + providers.ErrDenied.Error()}},
 		"an adopted one's": {change: func(b *config.Bucket, a *Actual) {
 			chose(kept)(b, a)
@@ -114,14 +115,18 @@ func TestCacheFindings(t *testing.T) {
 			b.Distribution.CachePolicy = nil
 			a.Dist = &providers.Distribution{Settings: providers.Settings{CachePolicyID: optimized}}
 		}},
-		"a day":                     {change: chose(kept, sampled(20, 17, 0)), want: []string{cached}, says: []string{"17 of 20 sampled objects have no Cache-Control: visitors may see them up to 1d old", `cache policy Chosen (` + optimized + ")", `accept = ["caching"]`}},
-		"a second":                  {change: chose(providers.CacheSettings{MinTTL: 1, MaxTTL: 9, QueryStrings: true}, sampled(20, 1, 2)), want: []string{cached}, says: []string{"3 of 20 sampled objects want to be asked for each time: visitors may see them up to 1s old"}},
-		"all say how long":          {change: chose(kept, sampled(20, 0, 0)), want: []string{"note visitors-cached"}, says: []string{"all 20 sampled objects say"}},
-		"nothing sampled":           {change: chose(kept), want: []string{cached}, says: []string{"for longer than they ask for"}},
-		"nothing kept":              {change: chose(providers.CacheSettings{QueryStrings: true})},
-		"a public listing":          {change: chose(dropping, listing), want: []string{query}, says: []string{"drops query strings", "first page for ever"}},
-		"a listing, as a website":   {change: chose(dropping, listing, website), want: []string{"note visitors-query"}},
-		"keys with a ?":             {change: chose(dropping, marks), want: []string{query}, says: []string{"1 of 2 listed keys"}},
+		"a day":                   {change: chose(kept, sampled(20, 17, 0)), want: []string{cached}, says: []string{"17 of 20 sampled objects have no Cache-Control: visitors may see them up to 1d old", `cache policy Chosen (` + optimized + ")", `accept = ["caching"]`}},
+		"a second":                {change: chose(providers.CacheSettings{MinTTL: 1, MaxTTL: 9, QueryStrings: true}, sampled(20, 1, 2)), want: []string{cached}, says: []string{"3 of 20 sampled objects want to be asked for each time: visitors may see them up to 1s old"}},
+		"all say how long":        {change: chose(kept, sampled(20, 0, 0)), want: []string{"note visitors-cached"}, says: []string{"all 20 sampled objects say"}},
+		"nothing sampled":         {change: chose(kept), want: []string{cached}, says: []string{"for longer than they ask for"}},
+		"nothing kept":            {change: chose(providers.CacheSettings{QueryStrings: true})},
+		"a public listing":        {change: chose(dropping, listing), want: []string{query}, says: []string{"drops query strings", "first page for ever"}},
+		"a listing, as a website": {change: chose(dropping, listing, website), want: []string{"note visitors-query"}},
+		"keys with a ?":           {change: chose(dropping, marks), want: []string{query}, says: []string{"1 of 2 listed keys"}},
+		"a listing for some": {change: chose(dropping, listing, func(_ *config.Bucket, a *Actual) {
+			a.Bucket.Policy = strings.Replace(a.Bucket.Policy, `{"AWS":"*"}`, `{"AWS":"111122223333"}`, 1)
+		}), want: []string{"note visitors-query"}},
+		"nothing kept, none sent":   {change: chose(off, rules), want: []string{cors}},
 		"no listing":                {change: chose(dropping), want: []string{"note visitors-query"}, says: []string{"app.js?v=2"}},
 		"no key, nothing kept":      {change: chose(off)},
 		"sent on, nothing kept":     {change: chose(off, listing, request(allViewer))},
@@ -179,6 +184,28 @@ func TestSiteFindings(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) { tc.run(t, siteFindings) })
+	}
+}
+
+// TestBucketFindings: how the objects of a bucket are public.
+func TestBucketFindings(t *testing.T) {
+	tests := map[string]siteCase{
+		"by its policy": {change: func(_ *config.Bucket, a *Actual) { a.Bucket.PolicyPublic = true }},
+		"by ACLs alone": {change: func(_ *config.Bucket, a *Actual) { a.Bucket.Policy, a.Bucket.ACLsEnabled = "", true }, want: []string{"note public-by-acl"},
+			says: []string{"visitors read only objects that have a public ACL", "refused by both"}},
+		"ACLs are ignored": {change: func(_ *config.Bucket, a *Actual) {
+			a.Bucket.Policy, a.Bucket.ACLsEnabled, a.Bucket.Block.IgnorePublicACLs = "", true, true
+		}, want: []string{"error bucket-not-public"}, says: []string{"make it public first"}},
+		"the policy is overridden": {change: func(_ *config.Bucket, a *Actual) {
+			a.Bucket.PolicyPublic, a.Bucket.Block.RestrictPublicBuckets = true, true
+		},
+			want: []string{"error bucket-not-public"}, says: []string{"RestrictPublicBuckets"}},
+		"a policy that refuses CloudFront, by order": {change: func(_ *config.Bucket, a *Actual) {
+			a.Bucket.PolicyPublic, a.Bucket.Policy = true, policyOf(readers("Allow", `"StringLike":{"aws:Referer":"x"}`))
+		}, want: []string{"error policy-denies"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) { tc.run(t, bucketFindings) })
 	}
 }
 
@@ -274,6 +301,39 @@ func TestLooksCostFinished(t *testing.T) {
 		}
 		if n := s.w.CallsByOp(); n["CachePolicies.CachePolicy"] != before || n["Buckets.AccessLog"]+n["Buckets.Head"] > 0 {
 			t.Errorf("%v", n)
+		}
+	})
+}
+
+// TestSampledHeads: which metadata say how long an object may be kept.
+func TestSampledHeads(t *testing.T) {
+	var got sampledHeads
+	for _, h := range []providers.ObjectHead{
+		{}, {Metadata: map[string]string{"a": "b"}}, {Expires: "Thu, 01 Jan 2026 00:00:00 GMT"}, {CacheControl: "max-age=60"}, {CacheControl: "public, No-Cache"},
+		{CacheControl: "no-store"}, {CacheControl: "private"}, {CacheControl: "max-age=0"},
+	} {
+		got.add(h)
+	}
+	if want := (sampledHeads{Objects: 8, Silent: 2, Fresh: 4}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestPolicyThrottled: an answer that will pass is not remembered.
+func TestPolicyThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1).only("low.example.com")
+		l.config.Buckets[0].Distribution.CachePolicy = new(optimized)
+		refused := false
+		l.options.Hook = func(c sandbox.Call) error {
+			if c.Op == "CachePolicies.CachePolicy" && !refused {
+				refused = true
+				return providers.ErrThrottled
+			}
+			return nil
+		}
+		if b := l.start(t).plan(t.Context(), Migrate).Buckets[0]; b.Standing != StandNew || !refused {
+			t.Errorf("%s, %+v", b.Standing, b.Findings)
 		}
 	})
 }
