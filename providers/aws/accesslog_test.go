@@ -30,6 +30,9 @@ type store struct {
 
 // list answers ListObjectsV2 [S3 API Reference: ListObjectsV2].
 func (s store) list(q url.Values) (*http.Response, error) {
+	if q.Get("encoding-type") != "url" { // a key may be one that XML cannot say
+		return s3Refusal(400, "InvalidArgument")
+	}
 	from := max(q.Get("start-after"), q.Get("continuation-token"))
 	var rows strings.Builder
 	n, next, groups := 0, "", map[string]bool{}
@@ -97,7 +100,7 @@ func TestAccessLog(t *testing.T) {
 		{10 * time.Minute, one("/newest")},
 		{20 * time.Minute, func(at time.Time) string { return line("other.example.com", "/others", at) }},
 		{30 * time.Minute, func(at time.Time) string {
-			return "nonsense\n" + strings.Repeat("x", 200_000) + "\n\n" + line(logged, "/among nonsense"[:6], at) + line("other.example.com", "/odd", at) + strings.TrimSuffix(line(logged, "/unended", at), "\n")
+			return "nonsense\n" + strings.Replace(line(logged, "/overlong", at), "curl", strings.Repeat("x", 200_000), 1) + "\n" + line(logged, "/among nonsense"[:6], at) + line("other.example.com", "/odd", at) + strings.TrimSuffix(line(logged, "/unended", at), "\n")
 		}},
 		{5 * time.Hour, one("/hours")},
 		{26 * time.Hour, func(at time.Time) string {
@@ -121,6 +124,12 @@ func TestAccessLog(t *testing.T) {
 					key = l.Prefix + "123456789012/eu-west-1/" + logged + at.Format("/2006/01/02/2006-01-02-00-00-00-") + fmt.Sprintf("%016X", i)
 				}
 				s.text[key], s.delivered[key] = o.text(at), at
+			}
+			for _, key := range slices.Sorted(maps.Keys(s.text)) { // beside a log object, what is none
+				if strings.HasPrefix(s.text[key], "owner ") {
+					odd := key[:strings.LastIndexByte(key, '-')] + ".txt"
+					s.text[odd], s.delivered[odd] = line(logged, "/no log", now), now
+				}
 			}
 			w, account := connect(s.answer, fast())
 			for files, want := range map[int][]string{
@@ -165,6 +174,17 @@ func TestAccessLogIsPolite(t *testing.T) {
 		}
 		if n, err := account.Buckets.AccessLog(t.Context(), b, time.Now().Add(-72*time.Hour), 5, none); n != 0 || err != nil || len(w.calls) > 6 {
 			t.Errorf("an empty log: %d, %v, asked %d times", n, err, len(w.calls))
+		}
+		// Enough in the last hour: the hours before are not asked for.
+		few := store{map[string]string{}, map[string]time.Time{}, nil}
+		for i := range 10 {
+			at := time.Now().Add(-time.Duration(i) * time.Minute)
+			key := at.Format("2006-01-02-15-04-05-A")
+			few.text[key], few.delivered[key] = line(logged, "/", at), at
+		}
+		w, account = connect(few.answer, fast())
+		if n, err := account.Buckets.AccessLog(t.Context(), b, time.Now().Add(-72*time.Hour), 2, func(providers.LogEntry) {}); n != 2 || err != nil || len(w.calls) != 3 {
+			t.Errorf("two of a busy log: %d, %v, asked %d times", n, err, len(w.calls))
 		}
 		// 30,000 objects of other buckets within the hour, and no end of them.
 		for i := range 30_000 {
@@ -225,6 +245,14 @@ func TestAccessLogErrors(t *testing.T) {
 				}
 				return resp, err
 			}, io.ErrUnexpectedEOF, "read " + key(0) + ": unexpected EOF", "", 1},
+			"another's, which breaks off": {func(c call) (*http.Response, error) {
+				if strings.Contains(c.op, "list-type") {
+					return whole(nil).answer(c)
+				}
+				resp, err := respond(200, "")
+				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(line("other.example.com", "/", now)), iotest.ErrReader(io.ErrUnexpectedEOF)))
+				return resp, err
+			}, nil, "", "", 0},
 			"not a listing": {func(call) (*http.Response, error) { return respond(200, "<Other/>") }, cmpopts.AnyError, "not complete", "", 0},
 			"a bad escape": {func(call) (*http.Response, error) {
 				return respond(200, `<ListBucketResult `+s3NS+`><Name>l</Name><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`)

@@ -204,7 +204,7 @@ func TestFetchStalls(t *testing.T) {
 		case "/stops":
 			pieces = 1
 		case "/trickles":
-			size, pieces = 1, 1000
+			size, pieces = 1, 250
 		}
 		tick := time.NewTicker(40 * time.Millisecond)
 		defer tick.Stop()
@@ -233,7 +233,11 @@ func TestFetchStalls(t *testing.T) {
 			t.Errorf("%s: a body that flows longer than the timeout: %d bytes, %v", base, got.Length, err)
 		}
 		for path, want := range map[string]string{"/silent": "in time", "/stops": "after 4096 bytes", "/trickles": "read body after"} {
+			began := time.Now()
 			_, err := w.Fetch(t.Context(), providers.Request{Method: "GET", URL: base + path, Dial: dial})
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("%s%s took %s", base, path, took)
+			}
 			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s%s: error is %v, want a deadline and %q", base, path, err, want)
 			}
