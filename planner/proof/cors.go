@@ -207,9 +207,25 @@ func (j *judging) refusals() {
 		j.unread()
 	}
 	j.tell("content-length")
-	j.cors()
+	if j.right.Status < 300 && !j.alike(allowOrigin) {
+		j.cors() // both refuse this page, and each lets another one
+	} else {
+		j.refusalHeaders()
+	}
 	j.compareHeaders()
 	j.asPreflight()
+}
+
+// refusalHeaders are what two answers that say no would allow.
+func (j *judging) refusalHeaders() {
+	for _, name := range j.names() {
+		if (crossOrigin(name) || name == "vary") && !j.alike(name) {
+			j.tell("vary")
+			j.add(Difference{Aspect: Preflight, Verdict: Expected, Left: headerText(j.left, name), Right: headerText(j.right, name),
+				Means: "Browsers do not heed it: both answers are a no.", Source: sourcePreflight})
+			return
+		}
+	}
 }
 
 // unread is a body that a browser does not look at.

@@ -18,9 +18,6 @@ func judge(f Facts, t Target, p pair) []Difference {
 	return j.found
 }
 
-// readable says whether an answer has the object.
-func readable(a answer) bool { return a.err == nil && a.Status >= 200 && a.Status < 300 }
-
 // judging is one pair under judgement.
 type judging struct {
 	facts       Facts

@@ -583,12 +583,11 @@ func encodingRows() map[string]judged {
 	list := func(f *Facts, left, right answer, want string) judged {
 		return judged{facts: f, left: left, right: right, want: want}
 	}
-	slower := turned(stored, "Content-Encoding: gzip")
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.NoCompression)
 	_, _ = io.WriteString(z, page)
 	_ = z.Close()
-	slower = said(200, b.String(), "Content-Encoding: gzip", `ETag: "abc"`)
+	slower := said(200, b.String(), "Content-Encoding: gzip", `ETag: "abc"`)
 	head := func(a answer) answer { return headed(a) }
 	return map[string]judged{
 		"packed as asked":              zipAsked(list(wanted, object(), zip(page), "compression expected")),
@@ -668,17 +667,19 @@ func preflightRows() map[string]judged {
 			want: "preflight expected"},
 		"preflight refused with another type": {facts: anywhere(), part: partPreflight, method: "OPTIONS", header: preflighted(), left: said(405, "no"), right: said(405, "no", "Content-Type: text/plain"),
 			want: "preflight changed"},
-		"preflight with 204":             list(agreed(), turned(said(204, "", "Content-Length: "), slices.Concat(headersOf(agreed()))...), "preflight expected"),
-		"preflight with a body":          list(agreed(), turned(said(200, "ok"), append(headersOf(agreed()), "Content-Length: 2")...), "preflight expected"),
-		"preflight kept for less time":   list(agreed(), agreed("Access-Control-Max-Age: 5"), "preflight changed"),
-		"preflight with more methods":    list(agreed(), agreed("Access-Control-Allow-Methods: GET, HEAD, PUT"), "preflight changed"),
-		"preflight without cookies":      list(agreed(), agreed("Access-Control-Allow-Credentials: "), "cors broken"),
-		"preflight without Vary":         list(agreed(), agreed("Vary: "), "cors changed"),
-		"preflight with less Vary":       list(agreed(), agreed("Vary: Origin"), "cors expected"),
-		"preflight for all":              list(agreed(), agreed("Access-Control-Allow-Origin: *"), "cors changed"),
-		"preflight exposes more":         list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors changed"),
-		"preflight exposes by policy":    policy(list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors expected")),
-		"preflight with https from then": list(agreed(), agreed("Strict-Transport-Security: max-age=60"), "header changed"),
+		"preflight refused, with methods":     list(no, turned(no, "Access-Control-Allow-Methods: HEAD"), "preflight expected"),
+		"preflight refused, for another page": list(said(200, "", "Access-Control-Allow-Origin: https://a.example"), said(200, "", "Access-Control-Allow-Origin: https://b.example"), "cors changed"),
+		"preflight with 204":                  list(agreed(), turned(said(204, "", "Content-Length: "), slices.Concat(headersOf(agreed()))...), "preflight expected"),
+		"preflight with a body":               list(agreed(), turned(said(200, "ok"), append(headersOf(agreed()), "Content-Length: 2")...), "preflight expected"),
+		"preflight kept for less time":        list(agreed(), agreed("Access-Control-Max-Age: 5"), "preflight changed"),
+		"preflight with more methods":         list(agreed(), agreed("Access-Control-Allow-Methods: GET, HEAD, PUT"), "preflight changed"),
+		"preflight without cookies":           list(agreed(), agreed("Access-Control-Allow-Credentials: "), "cors broken"),
+		"preflight without Vary":              list(agreed(), agreed("Vary: "), "cors changed"),
+		"preflight with less Vary":            list(agreed(), agreed("Vary: Origin"), "cors expected"),
+		"preflight for all":                   list(agreed(), agreed("Access-Control-Allow-Origin: *"), "cors changed"),
+		"preflight exposes more":              list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors changed"),
+		"preflight exposes by policy":         policy(list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors expected")),
+		"preflight with https from then":      list(agreed(), agreed("Strict-Transport-Security: max-age=60"), "header changed"),
 	}
 }
 

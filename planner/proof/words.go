@@ -77,9 +77,12 @@ const (
 // characters or line breaks, at most n characters.
 func clean(s string, n int) string {
 	var b strings.Builder
-	count := 0
+	count, most := 0, n
+	if utf8.RuneCountInString(s) > n {
+		most = n - 1
+	}
 	for _, r := range s {
-		if count == n-1 {
+		if count == most {
 			b.WriteRune('…')
 			break
 		}
@@ -102,12 +105,12 @@ func statusText(code int) string {
 
 // commas writes a number with commas.
 func commas(n int64) string {
-	s := strconv.FormatInt(n, 10)
+	s := strings.TrimPrefix(strconv.FormatInt(n, 10), "-")
 	start := len(s) % 3
-	if n < 0 {
-		return s
-	}
 	var b strings.Builder
+	if n < 0 {
+		b.WriteByte('-')
+	}
 	b.WriteString(s[:start])
 	for i := start; i < len(s); i += 3 {
 		if i > 0 {
