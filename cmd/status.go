@@ -17,18 +17,26 @@ func (a *app) statusCommand() *cobra.Command {
 provider has, what the authoritative servers and the resolvers answer, and who
 serves the visitors. It changes nothing.
 
+With -detailed-exitcode it also reads all settings of the buckets that are done,
+and names what was changed by hand since: a record, a distribution, a policy;
+with the tags that say who to ask, and the plan that would mend it.
+
 Exit codes:
-  0    the status was found
+  0    the status was found; with -detailed-exitcode: and nothing has drifted
   1    nothing was attempted: configuration, credentials
+  2    only with -detailed-exitcode: a bucket was changed by hand after its
+       migration
   130  interrupted`,
 		Example: `  edgeward status
   edgeward status -target=bucket.assets
+  edgeward status -detailed-exitcode
   edgeward status -json`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.statusRun(c.Context()) },
 	}
 	a.worldFlags(c)
 	a.jsonFlag(c)
+	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "look for drift, and exit with 2 when there is some")
 	return c
 }
 
@@ -37,6 +45,7 @@ func (a *app) statusRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.Full = a.flags.detailedExitCode
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -46,10 +55,19 @@ func (a *app) statusRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if a.flags.json {
-			return a.printJSON(r)
-		}
-		_, err = fmt.Fprint(a.stdout, view.Status(r, a.out))
-		return err
+		return a.printStatus(r)
 	})
+}
+
+func (a *app) printStatus(r planner.StatusReport) error {
+	var err error
+	if a.flags.json {
+		err = a.printJSON(r)
+	} else {
+		_, err = fmt.Fprint(a.stdout, view.Status(r, a.out))
+	}
+	if err == nil && r.Drifted() {
+		err = exit(exitUndone)
+	}
+	return err
 }

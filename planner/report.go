@@ -139,7 +139,11 @@ func MakeStatus(ctx context.Context, w providers.World, c *config.Config, o Opti
 	}
 	all := make([]BucketStatus, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
-		a, err := Observe(ctx, w, c, b, partAll|partFinished)
+		look := func() (Actual, error) { return Observe(ctx, w, c, b, partAll|partFinished) }
+		if o.Full {
+			look = func() (Actual, error) { return readAll(ctx, w, c, b) }
+		}
+		a, err := look()
 		if stopsAll(ctx, err) {
 			return err
 		}
@@ -165,6 +169,11 @@ func bucketStatus(b config.Bucket, a Actual, lookErr error, o Options) BucketSta
 	if a.Dist != nil {
 		s.Distribution = a.Dist.Domain
 	}
+	if o.Full && lookErr == nil {
+		if s.Drift = drift(b, a); s.Drift != nil {
+			s.Ask, s.Steps = ask(a), p.Steps
+		}
+	}
 	for _, n := range a.Names {
 		ns := NameStatus{Name: n.CNAME.Name, Record: showRecords(n.Set.Records), Serves: string(n.Serves)}
 		if n.CNAME.Name == "" {
@@ -179,6 +188,11 @@ func bucketStatus(b config.Bucket, a Actual, lookErr error, o Options) BucketSta
 		s.Names = append(s.Names, ns)
 	}
 	return s
+}
+
+// Drifted says whether a bucket was changed by hand after its migration.
+func (r StatusReport) Drifted() bool {
+	return slices.ContainsFunc(r.Buckets, func(b BucketStatus) bool { return len(b.Drift) > 0 })
 }
 
 // serverSays puts one server's answer in words, with who a visitor reaches by

@@ -265,6 +265,12 @@ type BucketStatus struct {
 	Distribution string       `json:"distribution,omitempty"` // its domain
 	Names        []NameStatus `json:"names"`
 	Findings     []Finding    `json:"findings,omitempty"`
+	// Drift is what was changed by hand after the migration, where it was looked
+	// for; Ask are the distribution's tags that say who may know, Steps the plan
+	// that would mend it.
+	Drift []Drift  `json:"drift,omitempty"`
+	Ask   []string `json:"ask,omitempty"`
+	Steps []Step   `json:"steps,omitempty"`
 }
 
 // NameStatus is one name as its servers and resolvers answer it.
@@ -359,6 +365,9 @@ type Options struct {
 	// Parallelism is how many buckets are looked at or changed at the same time;
 	// 0 means the configuration's.
 	Parallelism int
+
+	// Full: status reads everything, of finished buckets too, and looks for drift.
+	Full bool
 
 	// stages stands in for the table, in tests that plant a fault.
 	stages func(Goal) []stage

@@ -33,8 +33,20 @@ func Status(r planner.StatusReport, s Style) string {
 	if n := counts[planner.StandHeld]; n > 0 {
 		line += fmt.Sprintf(", %d held", n)
 	}
+	if n := drifted(r); n > 0 {
+		line += fmt.Sprintf(", %d drifted", n)
+	}
 	b.WriteString(s.paint(bold, line+".") + "\n")
 	return b.String()
+}
+
+func drifted(r planner.StatusReport) (n int) {
+	for _, bs := range r.Buckets {
+		if len(bs.Drift) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // statusLine is one row: address, standing, and behind it the stage and why.
@@ -59,7 +71,7 @@ func (s Style) statusLine(b *strings.Builder, bs planner.BucketStatus, width int
 }
 
 func (s Style) bucketNames(b *strings.Builder, bs planner.BucketStatus) {
-	if len(bs.Names) == 0 && len(bs.Findings) == 0 {
+	if len(bs.Names)+len(bs.Findings)+len(bs.Drift) == 0 {
 		return
 	}
 	b.WriteByte('\n')
@@ -79,6 +91,33 @@ func (s Style) bucketNames(b *strings.Builder, bs planner.BucketStatus) {
 		s.servers(b, "resolver", n.Resolvers)
 	}
 	s.findings(b, bs.Findings)
+	s.drift(b, bs)
+}
+
+// drift is what was changed by hand, who to ask, and what would mend it.
+func (s Style) drift(b *strings.Builder, bs planner.BucketStatus) {
+	absent := func(v string) string {
+		if v == "" {
+			return "absent"
+		}
+		return v
+	}
+	for _, d := range bs.Drift {
+		s.hang(b, "  "+s.paint(red, "drift")+": ", 9, d.Path+" was changed by hand")
+		s.hang(b, "    expected        ", 20, absent(d.Expected))
+		s.hang(b, "    is              ", 20, absent(d.Live))
+		s.hang(b, "    to mend         ", 20, d.Mend)
+	}
+	if len(bs.Drift) > 0 && len(bs.Ask) > 0 {
+		s.hang(b, "    ask             ", 20, strings.Join(bs.Ask, ", "))
+	}
+	if len(bs.Drift) > 0 && len(bs.Steps) > 0 {
+		var kinds []string
+		for _, st := range bs.Steps {
+			kinds = append(kinds, string(st.Kind))
+		}
+		s.hang(b, "    plan            ", 20, strings.Join(kinds, ", "))
+	}
 }
 
 // servers prints the answers; servers that say the same share a line.

@@ -1,0 +1,143 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// Drift is something that was changed by hand after a migration had ended.
+type Drift struct {
+	// Path is that of a change in a plan, such as "record assets.example.com" or
+	// "viewer_protocol", or "bucket policy".
+	Path string `json:"path"`
+	// Expected is what edgeward left, or what the configuration asks for; Live is
+	// what stands there. "" is absent.
+	Expected string `json:"expected"`
+	Live     string `json:"live"`
+	// Mend says how it would be put right.
+	Mend string `json:"mend"`
+}
+
+// drift is what differs on a bucket whose migration had ended; on any other
+// bucket nothing is drift, for its plan says what is not done. A bucket that was
+// rolled back has not drifted.
+func drift(b config.Bucket, a Actual) []Drift {
+	if a.Dist == nil {
+		return goneDrift(a)
+	}
+	if a.Crumbs[crumbFinished] == "" || a.Crumbs.held() {
+		return nil
+	}
+	apply := "edgeward apply -target='" + b.Address + "'"
+	var out []Drift
+	for _, n := range a.Names {
+		switch n.Serves {
+		case servesOurs:
+			continue
+		case servesS3:
+			out = append(out, Drift{recordPath(n.CNAME.Name), showRecords(wantedRecords(b, a, n)), showRecords(n.Set.Records),
+				"if it was a way back, keep it: edgeward rollback -target='" + b.Address + "'; else " + apply})
+		default:
+			out = append(out, Drift{recordPath(n.CNAME.Name), showRecords(wantedRecords(b, a, n)), showRecords(n.Set.Records),
+				"edgeward changes no record that points somewhere else: set it back by hand, or take the bucket out of the configuration"})
+		}
+	}
+	for _, v := range []Verdict{checkDistribution(b, a), ttlDrift(b, a)} {
+		for _, c := range v.Changes {
+			out = append(out, Drift{c.Path, c.After, c.Before, apply})
+		}
+	}
+	return append(out, policyDrift(b, a)...)
+}
+
+// goneDrift: names that point at a distribution which is not there any more.
+func goneDrift(a Actual) []Drift {
+	var out []Drift
+	for _, n := range a.Names {
+		if target := n.cname(); n.Serves == servesElsewhere && strings.HasSuffix(target, ".cloudfront.net") {
+			out = append(out, Drift{"distribution", "one of this account that holds " + n.CNAME.Name, "gone: the record still points at " + target,
+				"visitors get errors now: point the record at S3 by hand (" + n.CNAME.Name + " CNAME to the bucket's S3 endpoint), then edgeward apply"})
+		}
+	}
+	return out
+}
+
+// ttlDrift is only about a TTL that the configuration sets: what the owner gave a
+// record after the migration is the owner's.
+func ttlDrift(b config.Bucket, a Actual) Verdict {
+	if b.DNS.TTL == 0 || !a.switched() {
+		return Verdict{}
+	}
+	return checkTTLRestore(b, a)
+}
+
+// policyDrift: a cache policy of ours that is not what its name says, and a
+// bucket that CloudFront cannot read any more.
+func policyDrift(b config.Bucket, a Actual) []Drift {
+	var out []Drift
+	for _, p := range a.Policies {
+		i := strings.LastIndex(p.Name, "-")
+		if p.ID != a.Dist.Settings.CachePolicyID || !strings.HasPrefix(p.Name, "edgeward-") || i < len("edgeward-") {
+			continue
+		}
+		if stem := policyStem(p.Settings); p.Foreign || stem != p.Name[:i] {
+			out = append(out, Drift{"cache policy " + p.Name, "the settings that its name is the digest of", fmt.Sprintf("other settings: %s", cacheWords(p)),
+				fmt.Sprintf("it is used by %d distributions: set it back by hand, or name another one in distribution { cache_policy }", p.InUse)})
+		}
+	}
+	s := a.Bucket
+	if s == nil {
+		return out
+	}
+	if public := s.PolicyPublic && !s.Block.RestrictPublicBuckets; s.RequesterPays || !public && (!s.ACLsEnabled || s.Block.IgnorePublicACLs) {
+		live := notPublic(*s)
+		if s.RequesterPays {
+			live = "requester pays is on"
+		}
+		out = append(out, Drift{"bucket policy", "everybody may read bucket " + b.Name, live,
+			"CloudFront fetches as everybody does: let everybody read again"})
+	}
+	return out
+}
+
+func cacheWords(p providers.CachePolicy) string {
+	s := p.Settings
+	words := fmt.Sprintf("minimum TTL %ds, default %ds, maximum %ds, query strings %t, headers %s", s.MinTTL, s.DefaultTTL, s.MaxTTL, s.QueryStrings,
+		strings.Join(s.Headers, ", "))
+	if p.Foreign {
+		words += ", and ones that edgeward never sets"
+	}
+	return words
+}
+
+// ask says who to ask about a distribution: its tags that name an owner.
+func ask(a Actual) []string {
+	if a.Dist == nil {
+		return nil
+	}
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(a.Dist.Tags)) {
+		switch strings.ToLower(k) {
+		case "owner", "team", "contact", "maintainer", "managed-by", "managed_by":
+			out = append(out, k+" = "+a.Dist.Tags[k])
+		}
+	}
+	return out
+}
+
+// readAll observes what status needs to find drift (rule 14: only then are
+// finished buckets read whole).
+func readAll(ctx context.Context, w providers.World, c *config.Config, b config.Bucket) (Actual, error) {
+	a, err := Observe(ctx, w, c, b, partAll&^PartObjects|partFinished|partProof)
+	if err != nil || a.Dist == nil {
+		return a, err
+	}
+	a.Policies, err = w.Accounts[b.Account].CachePolicies.CachePolicies(ctx)
+	return a, err
+}

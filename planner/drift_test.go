@@ -1,0 +1,102 @@
+package planner
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
+)
+
+// TestDriftIsNamed: each change by hand after a migration is named with what it
+// was, who to ask and what would mend it; and what is no drift is none.
+func TestDriftIsNamed(t *testing.T) {
+	const low = "low.example.com"
+	edit := func(f func(*providers.Settings)) func(s *session) {
+		return func(s *session) { s.w.EditDistribution(s.w.Distributions()[0].ID, f) }
+	}
+	point := func(to string, ttl time.Duration) func(s *session) {
+		return func(s *session) {
+			s.w.SetRecords(route53, low, []providers.Record{{Type: "CNAME", Value: to, TTL: ttl}})
+		}
+	}
+	tests := map[string]struct {
+		setup  func(l *lab)
+		change func(s *session)
+		path   string // "" is no drift
+		says   []string
+	}{
+		"nothing":                      {nil, func(*session) {}, "", nil},
+		"the record back at S3":        {nil, point("s3.eu-west-1.amazonaws.com", time.Minute), "record low.example.com", []string{".cloudfront.net", "s3.eu-west-1.amazonaws.com", "edgeward rollback", "edgeward apply"}},
+		"the record somewhere else":    {nil, point("other.example.net", time.Minute), "record low.example.com", []string{"other.example.net", "set it back by hand"}},
+		"a setting":                    {nil, edit(func(s *providers.Settings) { s.PriceClass = "PriceClass_100" }), "price_class", []string{"PriceClass_All", "PriceClass_100", "edgeward apply -target='bucket[\"low.example.com\"]'"}},
+		"disabled":                     {nil, edit(func(s *providers.Settings) { s.Enabled = false }), "enabled", []string{"true", "false"}},
+		"an alias removed":             {nil, edit(func(s *providers.Settings) { s.Aliases = nil }), "aliases", []string{low}},
+		"a setting that only full has": {func(l *lab) { l.config.Buckets[0].Distribution.DefaultRootObject = new("index.html") }, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "default_root_object", []string{"index.html", "other.html"}},
+		"not ours to say":              {nil, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "", nil},
+		"the distribution is gone":     {nil, func(s *session) { s.w.DeleteDistribution(s.w.Distributions()[0].ID) }, "distribution", []string{"gone", "visitors get errors now"}},
+		"the bucket is private":        {nil, func(s *session) { s.w.EditBucket(low, func(b *sandbox.Bucket) { b.Private = true }) }, "bucket policy", []string{"everybody may read"}},
+		"the TTL is the owner's":       {nil, func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "", nil},
+		"a TTL that is configured": {func(l *lab) { l.config.Buckets[0].DNS.TTL = 10 * time.Minute },
+			func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "record low.example.com", []string{"TTL 600s", "TTL 3600s"}},
+		"rolled back": {nil, func(s *session) { s.want(s.apply(s.t.Context(), Rollback), OutcomeRolled) }, "", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, low, func(l *lab) {
+				l.config.Buckets[0].Distribution = config.Distribution{Tags: map[string]string{"team": "web", "x": "y"}}
+				if tt.setup != nil {
+					tt.setup(l)
+				}
+			}, func(t *testing.T, s *session) {
+				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+				tt.change(s)
+				pause1(t, 2*time.Hour)
+				r, err := MakeStatus(t.Context(), s.w.Providers(), s.c, Options{Full: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := r.Buckets[0]
+				if tt.path == "" {
+					if r.Drifted() {
+						t.Errorf("%+v", got.Drift)
+					}
+					return
+				}
+				if len(got.Drift) != 1 || got.Drift[0].Path != tt.path {
+					t.Fatalf("%+v, want %s", got.Drift, tt.path)
+				}
+				d := got.Drift[0]
+				for _, part := range tt.says {
+					if !strings.Contains(d.Expected+"|"+d.Live+"|"+d.Mend, part) {
+						t.Errorf("%+v lacks %q", d, part)
+					}
+				}
+				if tt.path != "distribution" && strings.Join(got.Ask, ",") != "team = web" {
+					t.Errorf("ask %q", got.Ask)
+				}
+				if strings.Contains(d.Mend, "edgeward apply") && tt.path != "distribution" && len(got.Steps) == 0 {
+					t.Error("no plan that would mend it")
+				}
+			})
+		})
+	}
+}
+
+// TestCachePolicyDrift: a cache policy of ours that a person changed.
+func TestCachePolicyDrift(t *testing.T) {
+	a := Actual{Dist: &providers.Distribution{ID: "E1", Settings: providers.Settings{CachePolicyID: "p1"}}, Crumbs: crumbs{crumbFinished: "x"}}
+	right := providers.CachePolicy{ID: "p1", Name: policyStem(cacheSettings(false)) + "-1", Settings: cacheSettings(false), InUse: 7}
+	a.Policies = []providers.CachePolicy{right}
+	if got := policyDrift(config.Bucket{}, a); got != nil {
+		t.Errorf("%+v", got)
+	}
+	right.Settings.DefaultTTL = 86400
+	a.Policies = []providers.CachePolicy{right}
+	got := policyDrift(config.Bucket{}, a)
+	if len(got) != 1 || !strings.Contains(got[0].Live, "default 86400s") || !strings.Contains(got[0].Mend, "7 distributions") {
+		t.Errorf("%+v", got)
+	}
+}
