@@ -114,8 +114,14 @@ func TestMatrix(t *testing.T) {
 			if tt.path == "" {
 				x.Path = "/o"
 			}
-			if d := cmp.Diff(tt.want, lines(matrix(tt.facts, x, plainGet(x), tt.left, tt.wide))); d != "" {
+			groups := matrix(tt.facts, x, plainGet(x), tt.left, tt.wide)
+			if d := cmp.Diff(tt.want, lines(groups)); d != "" {
 				t.Error(d)
+			}
+			for _, g := range groups {
+				if fresh := !slices.Contains([]string{"plain", "conditional", "range", "preflight", "query"}, g.name); g.fresh != fresh {
+					t.Errorf("%s: a query of its own %v", g.name, g.fresh)
+				}
 			}
 		})
 	}

@@ -42,6 +42,7 @@ type fakeWeb struct {
 // asked is a request that came.
 type asked struct {
 	at             time.Time
+	scheme         string
 	host, path     string
 	method, origin string
 	query          string
@@ -54,7 +55,7 @@ func (w *fakeWeb) Fetch(ctx context.Context, r providers.Request) (providers.Res
 		return providers.Response{}, err
 	}
 	w.mu.Lock()
-	w.asked = append(w.asked, asked{time.Now(), u.Host, u.EscapedPath(), r.Method, r.Header.Get("Origin"), u.RawQuery, r.Limit})
+	w.asked = append(w.asked, asked{time.Now(), u.Scheme, u.Host, u.EscapedPath(), r.Method, r.Header.Get("Origin"), u.RawQuery, r.Limit})
 	n := len(w.asked)
 	w.flying++
 	w.most = max(w.most, w.flying)
