@@ -298,13 +298,10 @@ func TestEdgeCompresses(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	w, _, id := front(t, preserving, nil, nil)
 	d := w.dists[id]
-	for i := range maxCached + 10 {
-		r := request{scheme: "http", method: "GET", host: theAlias, path: "/digits", query: fmt.Sprint(i)}
-		if _, err := w.edge(r, w.clock.Now()); err != nil {
-			t.Fatal(err)
-		}
+	for i := range maxCached {
+		d.cache[fmt.Sprint(i)] = &cached{}
 	}
-	if n := len(d.cache); n > maxCached {
-		t.Errorf("%d answers are kept", n)
+	if ask(w, edgeEnd, "GET", "http://"+theAlias+"/digits"); len(d.cache) != 1 {
+		t.Errorf("%d answers are kept", len(d.cache))
 	}
 }
