@@ -93,7 +93,7 @@ func (out reply) redirect(status int, to string) reply {
 
 // header writes out the headers. id is the answer's own.
 func (out reply) header(id string, now time.Time) http.Header {
-	h := http.Header{}
+	h := make(http.Header, 20)
 	if o := out.object; o != nil {
 		maps.Copy(h, o.header)
 		if out.site {

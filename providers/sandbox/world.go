@@ -3,7 +3,9 @@
 // minutes, the refusals of AWS, and visitors who fetch objects all the time. It
 // is what plans are tested on, what -sandbox runs against and what the demo
 // shows. It opens no socket and never reads the machine's own clock, except
-// through the Clock it is given.
+// through the Clock it is given. S3 and CloudFront answer in one way, as their
+// documents say: to the Web port, to the visitors, and, through World.Handler,
+// to whoever serves it on a socket.
 //
 // State that changes by itself (a deployment that ends, a certificate that is
 // issued, visitors on their rounds) is worked out when somebody looks, for the
