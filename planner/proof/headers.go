@@ -15,7 +15,7 @@ func passing(name string) bool {
 	case "via", "x-cache", "x-cache-hits", "x-cache-status", "x-cache-lookup", "x-proxy-cache", "cache-status", "age", "date", "connection", "keep-alive",
 		"proxy-connection", "te", "trailer", "upgrade", "transfer-encoding", "server", "alt-svc", "x-amz-request-id", "x-amz-id-2",
 		"cf-ray", "cf-cache-status", "cf-request-id", "cf-apo-via", "x-served-by", "x-timer", "x-fastly-request-id", "x-varnish", "x-azure-ref",
-		"x-azure-ref-originshield", "x-edge-request-id", "x-request-id":
+		"x-azure-ref-originshield", "x-edge-request-id", "x-request-id", "x-amzn-requestid", "x-amzn-trace-id":
 		return true
 	}
 	return strings.HasPrefix(name, "x-amz-cf-") || strings.HasPrefix(name, "x-akamai-") || strings.HasPrefix(name, "cdn-")
