@@ -269,6 +269,10 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 			v = waiting(hand.Error())
 			v.ByHand = []string{hand.Record}
 		case errors.As(err, &yet):
+			if acted { // it has only looked
+				acts--
+				p.begun = v.Why
+			}
 			v = waiting(string(yet))
 		case acted && errors.Is(err, providers.ErrThrottled) && ctx.Err() == nil:
 			acts-- // it was refused, so nothing has been done
@@ -368,7 +372,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
 		return v, false, err
 	}
-	if !p.wasAsked(v.Changes) {
+	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)
 	}
 	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief,
@@ -384,6 +388,8 @@ type pause struct {
 	why  string
 	// asked are the changes that a person was asked to make.
 	asked []ValueChange
+	// begun is why the act was begun that found that it must wait.
+	begun string
 }
 
 // wasAsked says that a person was asked for all of changes already.

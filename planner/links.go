@@ -177,7 +177,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &left):
-		return notYet(err.Error())
+		return notYet("S3 cannot be asked: " + left.Err.Error())
 	case errors.As(err, &budget):
 		return &unprovenError{err}
 	case err != nil:
