@@ -72,7 +72,7 @@ const htmlTableTemplate = `{{define "cell"}}{{if .Code}}{{code .Text}}{{else}}{{
 {{define "table"}}<div class="wide"><table>
 <thead><tr>{{range .Head}}<th scope="col"{{with .Class}} class="{{.}}"{{end}}>{{template "cell" .}}</th>{{end}}</tr></thead>
 <tbody>
-{{range .Rows}}<tr>{{range .}}<td{{with .Class}} class="{{.}}"{{end}}>{{template "cell" .}}</td>{{end}}</tr>
+{{$head := .Head}}{{range .Rows}}<tr>{{range $i, $c := .}}{{with $c}}<td{{with .Class}} class="{{.}}"{{end}} data-label="{{(index $head $i).Text}}">{{template "cell" .}}</td>{{end}}{{end}}</tr>
 {{end}}</tbody>
 </table></div>
 {{end}}`
@@ -111,7 +111,10 @@ article.changed, article.warning { border-left-color: var(--odd); }
 .word { font-weight: 700; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; padding: .25rem 0; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; } }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
+  article table, article tbody, article tr, article td { display: block; } article thead { display: none; }
+  article tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } article td { border: 0; padding: .1rem 0; }
+  article td[data-label]::before { content: attr(data-label) " "; color: var(--soft); } }
 @media print { :root { color-scheme: light; --text: #000; --soft: #444; --ground: #fff; --block: #fff; --line: #999; --good: #000; --odd: #000; --bad: #000; }
   main { max-width: none; padding: 0; } article { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; }
   details::details-content { content-visibility: visible; display: block; } }

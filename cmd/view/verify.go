@@ -10,8 +10,8 @@ import (
 	"github.com/edgeward/edgeward/planner/proof"
 )
 
-// differencesShown is how many differences of one verdict and aspect the text
-// lists for a bucket; the others are counted, and JSON and HTML have them.
+// differencesShown is how many differences of one cause the text lists for a
+// bucket; the others are counted, and JSON and HTML have them.
 const differencesShown = 20
 
 // valueShown is how many characters of a header or another value are shown.
@@ -20,11 +20,30 @@ const valueShown = 160
 // proofBlock is one bucket's part of a report, as all outputs show it.
 type proofBlock struct {
 	planner.BucketProof
-	// Broken and Changed are its differences that stop it; Expected are summed up.
-	Broken, Changed []planner.VerifyDifference
+	// Broken and Changed are its differences that stop it, by cause; Expected are
+	// summed up.
+	Broken, Changed []cause
 	Expected        []expectedKind
 	// counts are of all differences that the report lists.
 	counts map[proof.Verdict]int
+}
+
+// cause is all differences of one aspect that mean the same and are mended alike.
+type cause struct {
+	Aspect      proof.Aspect
+	Means, Mend string
+	Items       []planner.VerifyDifference
+}
+
+// byCause adds d to the causes, which stay in the order of their first ones.
+func byCause(causes []cause, d planner.VerifyDifference) []cause {
+	for i, c := range causes {
+		if c.Aspect == d.Aspect && c.Means == d.Means && c.Mend == d.Mend {
+			causes[i].Items = append(c.Items, d)
+			return causes
+		}
+	}
+	return append(causes, cause{Aspect: d.Aspect, Means: d.Means, Mend: d.Mend, Items: []planner.VerifyDifference{d}})
 }
 
 // expectedKind is all expected differences of one aspect from one source.
@@ -53,9 +72,9 @@ func proofBlocks(r planner.VerifyReport) []proofBlock {
 		b.counts[d.Verdict]++
 		switch d.Verdict {
 		case proof.Broken:
-			b.Broken = append(b.Broken, d)
+			b.Broken = byCause(b.Broken, d)
 		case proof.Changed:
-			b.Changed = append(b.Changed, d)
+			b.Changed = byCause(b.Changed, d)
 		default:
 			b.expect(d)
 		}
@@ -316,8 +335,12 @@ func (s Style) proof(b *strings.Builder, p proofBlock) {
 		b.WriteByte('\n')
 		s.findings(b, visibleFindings(p.Findings))
 	}
-	s.differences(b, p.Broken)
-	s.differences(b, p.Changed)
+	for _, c := range p.Broken {
+		s.cause(b, c)
+	}
+	for _, c := range p.Changed {
+		s.cause(b, c)
+	}
 	if len(p.Expected) > 0 {
 		b.WriteByte('\n')
 	}
@@ -337,36 +360,23 @@ func visibleFindings(findings []planner.Finding) []planner.Finding {
 	return out
 }
 
-// differences lists those of one verdict, at most so many of an aspect.
-func (s Style) differences(b *strings.Builder, list []planner.VerifyDifference) {
-	listed, left := map[proof.Aspect]int{}, map[proof.Aspect]int{}
-	var order []proof.Aspect
-	for _, d := range list {
-		if listed[d.Aspect]++; listed[d.Aspect] > differencesShown {
-			if left[d.Aspect]++; left[d.Aspect] == 1 {
-				order = append(order, d.Aspect)
-			}
-			continue
-		}
-		s.difference(b, d)
-	}
-	for _, a := range order {
-		b.WriteByte('\n')
-		word := string(list[0].Verdict)
-		s.hang(b, "  "+s.paint(verdictColor(word), pad(word, verdictLabel-2)), verdictLabel,
-			fmt.Sprintf("%s: %d more; -json and -html-into=FILE list them", a, left[a]))
-	}
-}
-
-func (s Style) difference(b *strings.Builder, d planner.VerifyDifference) {
-	word := string(d.Verdict)
+// cause is a line for each difference, at most so many, then what they mean and
+// what would mend them.
+func (s Style) cause(b *strings.Builder, c cause) {
+	word := string(c.Items[0].Verdict)
+	first := "  " + s.paint(verdictColor(word), pad(word, verdictLabel-2))
 	b.WriteByte('\n')
-	s.hang(b, "  "+s.paint(verdictColor(word), pad(word, verdictLabel-2)), verdictLabel, fmt.Sprintf("%s, %s, %s: %s → %s",
-		visible(short(d.Path)), visible(requestWords(d)), d.Aspect, value(d.Left), value(d.Right)))
+	for _, d := range c.Items[:min(len(c.Items), differencesShown)] {
+		s.hang(b, first, verdictLabel, fmt.Sprintf("%s, %s, %s: %s → %s",
+			visible(short(d.Path)), visible(requestWords(d)), d.Aspect, value(d.Left), value(d.Right)))
+	}
+	if more := len(c.Items) - differencesShown; more > 0 {
+		s.hang(b, first, verdictLabel, fmt.Sprintf("%s: %d more; -json and -html-into=FILE list them", c.Aspect, more))
+	}
 	indent := strings.Repeat(" ", verdictLabel)
-	s.hang(b, indent, verdictLabel, visible(d.Means))
-	if d.Mend != "" {
-		s.hang(b, indent, verdictLabel, "To mend it: "+visible(d.Mend))
+	s.hang(b, indent, verdictLabel, visible(c.Means))
+	if c.Mend != "" {
+		s.hang(b, indent, verdictLabel, "To mend it: "+visible(c.Mend))
 	}
 }
 

@@ -24,15 +24,16 @@ type verifyBlock struct {
 	Targets                htmlTable
 }
 
-// verifyGroup are the differences of one verdict.
+// verifyGroup are the causes of one verdict.
 type verifyGroup struct {
-	Title string
-	Items []verifyItem
+	Title, Class string
+	Causes       []verifyCause
 }
 
-// verifyItem is one difference.
-type verifyItem struct {
-	Path, Request, Aspect, Class, Left, Right, Means, Mend string
+// verifyCause is a cause with its differences.
+type verifyCause struct {
+	cause
+	Table htmlTable
 }
 
 // VerifyHTML is the report as one self-contained HTML file. Its error is a
@@ -69,16 +70,22 @@ func wordClass(word string) string {
 func htmlBlock(b proofBlock) verifyBlock {
 	block := verifyBlock{Title: b.title(), Class: wordClass(b.word()), Headline: b.headline(), Facts: b.facts(), Findings: b.Findings}
 	for _, g := range []struct {
-		title string
-		list  []planner.VerifyDifference
-	}{{"Broken: a visitor does not get what S3 gives", b.Broken}, {"Changed: visitors see it, and still get the object", b.Changed}} {
-		if len(g.list) == 0 {
+		title  string
+		class  proof.Verdict
+		causes []cause
+	}{{"Broken: a visitor does not get what S3 gives", proof.Broken, b.Broken},
+		{"Changed: visitors see it, and still get the object", proof.Changed, b.Changed}} {
+		if len(g.causes) == 0 {
 			continue
 		}
-		group := verifyGroup{Title: g.title}
-		for _, d := range g.list {
-			group.Items = append(group.Items, verifyItem{Path: d.Path, Request: requestWords(d), Aspect: string(d.Aspect), Class: string(d.Verdict),
-				Left: orNone(d.Left), Right: orNone(d.Right), Means: d.Means, Mend: d.Mend})
+		group := verifyGroup{Title: g.title, Class: string(g.class)}
+		for _, c := range g.causes {
+			x := verifyCause{cause: c, Table: htmlTable{Head: []htmlCell{{Text: "path"}, {Text: "request"}, {Text: "left"}, {Text: "right"}}}}
+			for _, d := range c.Items {
+				x.Table.Rows = append(x.Table.Rows, []htmlCell{{Text: d.Path, Code: true}, {Text: requestWords(d)},
+					{Text: orNone(d.Left), Code: true}, {Text: orNone(d.Right), Code: true}})
+			}
+			group.Causes = append(group.Causes, x)
 		}
 		block.Groups = append(block.Groups, group)
 	}
@@ -113,12 +120,10 @@ const verifyTemplate = `<h1>edgeward verify: <span class="word {{.Verdict}}">{{.
 {{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
 <p>{{text .Detail}}</p></article>
 {{end}}{{range .Groups}}<h3>{{.Title}}</h3>
-{{range .Items}}<article class="{{.Class}}"><h4>{{code .Path}}</h4>
-<p class="soft">{{text .Request}}: <b>{{.Aspect}}</b></p>
-<dl><dt>left</dt><dd>{{code .Left}}</dd><dt>right</dt><dd>{{code .Right}}</dd></dl>
+{{$class := .Class}}{{range .Causes}}<article class="{{$class}}"><h4>{{.Aspect}}</h4>
 <p>{{text .Means}}</p>
 {{with .Mend}}<p><b>To mend it:</b> {{text .}}</p>
-{{end}}</article>
+{{end}}{{template "table" .Table}}</article>
 {{end}}{{end}}{{if .Expected.Rows}}<details><summary>Expected differences, named with their source</summary>
 {{template "table" .Expected}}</details>
 {{end}}{{if .Targets.Rows}}<details><summary>All paths that were compared</summary>

@@ -126,21 +126,26 @@ func (c *cutProofs) bucket(p *markdownPage, b proofBlock) {
 	p.end(markdownFold)
 }
 
-func (c *cutProofs) list(p *markdownPage, title string, list []planner.VerifyDifference) {
-	if len(list) == 0 {
+func (c *cutProofs) list(p *markdownPage, title string, causes []cause) {
+	if len(causes) == 0 {
 		return
 	}
 	fits := p.add("\n**"+title+"**\n\n", markdownFold)
-	for _, d := range list {
-		var item strings.Builder
-		fmt.Fprintf(&item, "- %s, %s, **%s**: %s → %s<br>%s", markdownCode(short(d.Path)), markdownText(short(requestWords(d))), d.Aspect,
-			markdownCode(short(orNone(d.Left))), markdownCode(short(orNone(d.Right))), markdownText(d.Means))
-		if d.Mend != "" {
-			fmt.Fprintf(&item, " To mend it: %s", markdownText(d.Mend))
+	for _, x := range causes {
+		head := fmt.Sprintf("- **%s**: %s", x.Aspect, markdownText(x.Means))
+		if x.Mend != "" {
+			head += " To mend it: " + markdownText(x.Mend)
 		}
-		fits = fits && p.add(item.String()+"\n", markdownFold)
-		if !fits {
-			c.count(d.Verdict, 1)
+		for i, d := range x.Items {
+			item := fmt.Sprintf("  - %s, %s: %s → %s\n", markdownCode(short(d.Path)), markdownText(short(requestWords(d))),
+				markdownCode(short(orNone(d.Left))), markdownCode(short(orNone(d.Right))))
+			if i == 0 {
+				item = head + "\n" + item
+			}
+			fits = fits && p.add(item, markdownFold)
+			if !fits {
+				c.count(d.Verdict, 1)
+			}
 		}
 	}
 }
