@@ -162,15 +162,12 @@ type read struct {
 }
 
 func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
+	return append(settingReads(client, out), policyReads(client, out)...)
+}
+
+func policyReads(client *s3.Client, out *providers.Bucket) []read {
 	name := &out.Name
 	return []read{
-		{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
-			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
-			if err == nil {
-				out.Website, err = website(got)
-			}
-			return err
-		}},
 		{"policy", "s3:GetBucketPolicy", "NoSuchBucketPolicy", func(ctx context.Context) error {
 			got, err := client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
 			if err != nil || !strings.HasPrefix(strings.TrimSpace(sdk.ToString(got.Policy)), "{") {
@@ -194,6 +191,19 @@ func (b *buckets) reads(client *s3.Client, out *providers.Bucket) []read {
 			}
 			out.Block = block(*got.PublicAccessBlockConfiguration)
 			return nil
+		}},
+	}
+}
+
+func settingReads(client *s3.Client, out *providers.Bucket) []read {
+	name := &out.Name
+	return []read{
+		{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
+			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
+			if err == nil {
+				out.Website, err = website(got)
+			}
+			return err
 		}},
 		{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
 			got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: name})
