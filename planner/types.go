@@ -371,8 +371,8 @@ type Options struct {
 
 	// stages stands in for the table, in tests that plant a fault.
 	stages func(Goal) []stage
-	// brief leaves the whole matrix of requests out, in tests that are about what
-	// goes on around the links.
+	// brief compares three links without the whole matrix of requests, in tests
+	// that are about what goes on around the links.
 	brief bool
 }
 
