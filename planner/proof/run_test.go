@@ -140,6 +140,7 @@ func TestLooks(t *testing.T) {
 		"right first, last": {right: []int{1, 3}, want: Outcome{}, verdict: Broken, requests: 6},
 		"right always":      {right: []int{1, 2, 3}, want: Outcome{}, verdict: Broken, requests: 4},
 		"left once":         {left: []int{1}, want: Outcome{Repeated: true}, verdict: Same, requests: 3},
+		"both once":         {left: []int{1}, right: []int{1}, want: Outcome{Repeated: true}, verdict: Same, requests: 7},
 		"left twice":        {left: []int{1, 2}, want: Outcome{Repeated: true}, verdict: Same, requests: 4},
 	}
 	for name, tt := range tests {
@@ -176,9 +177,10 @@ func TestWrongEachTimeOtherwise(t *testing.T) {
 		n := 0
 		right := altered(s, func(w http.ResponseWriter, _ *http.Request) bool {
 			n++
-			if n == 1 {
+			switch n {
+			case 1:
 				w.WriteHeader(http.StatusBadGateway)
-			} else {
+			case 2:
 				_, _ = w.Write([]byte("another"))
 			}
 			return n <= 2
@@ -385,13 +387,17 @@ func TestListedAndRefused(t *testing.T) {
 		right  store
 		want   Result
 		aspect Aspect
+		// requests in all, when they are fewer than the whole matrix
+		requests int
 	}{
 		"listed, served":      {target: Target{Path: "/a", Listed: true, Size: -1}, right: store{"/a": "a"}, want: Result{Verdict: Same, Readable: 1}},
 		"listed, not served":  {target: Target{Path: "/b", Listed: true, Size: -1}, want: Result{Verdict: Broken}, aspect: StatusCode},
-		"picked, refused":     {target: Target{Path: "/b", Size: 1, Whole: true}, want: Result{Verdict: Same, Refused: 1}},
+		"picked, refused":     {target: Target{Path: "/b", Size: 1, Whole: true}, want: Result{Verdict: Same, Refused: 1}, requests: 3},
 		"picked, opened":      {target: Target{Path: "/b", Size: 1}, right: store{"/b": "b"}, want: Result{Verdict: Broken, Refused: 1}, aspect: StatusCode},
 		"aside, not there":    {target: Target{Path: "/b", Aside: true, Size: -1, Whole: true}, want: Result{Verdict: Same}},
-		"readable, right not": {target: Target{Path: "/a", Size: 1}, want: Result{Verdict: Broken, Readable: 1}, aspect: StatusCode},
+		"readable, right not": {target: Target{Path: "/a", Size: 1}, want: Result{Verdict: Broken, Readable: 1}, aspect: StatusCode, requests: 6},
+		// Where the plain requests fail, nothing else is asked.
+		"whole, right not": {target: Target{Path: "/a", Size: 1, Whole: true}, want: Result{Verdict: Broken, Readable: 1}, aspect: StatusCode, requests: 28},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -402,8 +408,8 @@ func TestListedAndRefused(t *testing.T) {
 				if d := gocmp.Diff(tt.want, got, cmpopts.IgnoreFields(Result{}, "Requests", "Bytes", "Digest", "Differences")); d != "" {
 					t.Error(d)
 				}
-				if (name == "picked, refused") && got.Requests != 3 {
-					t.Errorf("%d requests for an object that nobody can read", got.Requests)
+				if tt.requests > 0 && got.Requests != tt.requests {
+					t.Errorf("%d requests, want %d", got.Requests, tt.requests)
 				}
 				if (tt.aspect != "") != (len(got.Differences) == 1) || tt.aspect != "" && got.Differences[0].Aspect != tt.aspect {
 					t.Errorf("%+v", got.Differences)
