@@ -78,7 +78,7 @@ func TestHandlerAnswersAsTheWebPort(t *testing.T) {
 func TestWebPortReads(t *testing.T) {
 	long := []byte(strings.Repeat("abcdefgh", 500))
 	w, _, id := front(t, providers.CacheSettings{MaxTTL: 60, Gzip: true}, func(b *Bucket) {
-		b.Objects = append(b.Objects, Object{Key: "long.css", Body: long, ContentType: "text/css"}, Object{Key: "big", Size: 64 << 20})
+		b.Objects = append(b.Objects, Object{Key: "long.css", Body: long, ContentType: "text/css"}, Object{Key: "big", Size: 8 << 20})
 	}, func(s *providers.Settings) { s.Compress = true })
 	fetch := func(path string, change func(*providers.Request)) providers.Response {
 		t.Helper()
@@ -108,7 +108,7 @@ func TestWebPortReads(t *testing.T) {
 		t.Errorf("HEAD: %+v", got)
 	}
 	allocated := testing.AllocsPerRun(1, func() {
-		if got := fetch("/big", nil); got.Length != 64<<20 {
+		if got := fetch("/big", nil); got.Length != 8<<20 {
 			t.Errorf("big: %+v", got)
 		}
 	})
