@@ -173,6 +173,18 @@ func TestPolicyFindings(t *testing.T) {
 	}
 }
 
+// TestHTTPSOnly: when a statement that wants https may come back.
+func TestHTTPSOnly(t *testing.T) {
+	for protocol, back := range map[string]bool{"allow-all": true, "redirect-to-https": false, "https-only": false} {
+		b := config.Bucket{Name: "b.example", Origin: "rest", Distribution: config.Distribution{ViewerProtocol: &protocol}}
+		policy := policyOf(readers("Allow", ""), readers("Deny", `"Bool":{"aws:SecureTransport":"false"}`))
+		fs := policyFindings(b, Actual{Bucket: &providers.Bucket{Name: b.Name, Policy: policy}})
+		if len(fs) != 1 || strings.Contains(fs[0].Detail, "may come back") != back {
+			t.Errorf("%s: %+v", protocol, fs)
+		}
+	}
+}
+
 // TestOverlap compares the patterns of resources.
 func TestOverlap(t *testing.T) {
 	for _, tc := range []struct {
