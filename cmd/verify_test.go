@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/planner"
 	"github.com/edgeward/edgeward/planner/proof"
 	"github.com/google/go-cmp/cmp"
@@ -443,5 +444,32 @@ func TestVerifyDoc(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("the aspects (-) and docs/verify.md (+):\n%s", d)
+	}
+}
+
+// README's screen of verify is what the program prints for README's first
+// configuration; how many requests it takes is not compared.
+func TestVerifyScreenInREADME(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, src, _ := strings.Cut(string(text), "\n```hcl\n")
+	src, _, _ = strings.Cut(src, "```")
+	_, want, _ := strings.Cut(string(text), "\n$ edgeward verify -sandbox\n")
+	want, _, _ = strings.Cut(want, "```")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, config.MainFile), []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := Main([]string{"verify", "-sandbox", "-chdir=" + dir}, strings.NewReader(""), &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	words := func(text string) []string {
+		return strings.Fields(regexp.MustCompile(`\b[0-9.]+(\s+(requests?|B|kB|MB)\b)`).ReplaceAllString(text, "#$1"))
+	}
+	if d := cmp.Diff(words(want), words(stdout.String())); d != "" {
+		t.Errorf("README.md (-) and the program (+):\n%s", d)
 	}
 }
