@@ -355,6 +355,8 @@ func statusRows() map[string]judged {
 		"200 becomes 206":             list(object(), partOf(0, 9), "range broken"),
 		"200 becomes 304":             list(object(), said(304, ""), "conditional broken"),
 		"405 becomes the edge's 403":  {method: "HEAD", left: headed(xmlError(405, "MethodNotAllowed", "1")), right: headed(edgeError(403)), want: "status expected"},
+		"short URL called too long":   list(xmlError(400, "InvalidRequest", "1"), edgeError(414), "status changed"),
+		"root's query refused":        {facts: &Facts{CloudFront: true, DefaultRootObject: "x"}, path: "/", part: partQuery, query: "a=b", left: object(), right: edgeError(502), want: "status broken"},
 		"long URL refused either way": {path: "/" + strings.Repeat("x", 8192), left: xmlError(400, "KeyTooLongError", "1"), right: edgeError(414), want: "status expected"},
 	}
 }
@@ -533,6 +535,7 @@ func rangeRows() map[string]judged {
 		"range heeded":                         list("bytes=2-5", whole, partOf(2, 5), "range expected"),
 		"range heeded, no account":             plain(list("bytes=2-5", whole, partOf(2, 5), "range expected")),
 		"range heeded wrongly":                 list("bytes=2-5", whole, turned(partOf(3, 6), "Content-Range: bytes 2-5/40"), "range broken"),
+		"range heeded without a place":         list("bytes=2-5", whole, turned(partOf(2, 5), "Content-Range: "), "range broken"),
 		"range of many heeded":                 list("bytes=0-0,2-2", whole, several("x", "a"), "range expected"),
 		"range of a shorter object":            list("bytes=2-5", partOf(2, 5), turned(partOf(2, 5), "Content-Range: bytes 2-5/20"), "range broken"),
 		"range of a shorter object, ignored":   list("bytes=2-5", partOf(2, 5), said(200, page[:20]), "range broken"),
@@ -668,6 +671,7 @@ func preflightRows() map[string]judged {
 		"preflight refused with another type": {facts: anywhere(), part: partPreflight, method: "OPTIONS", header: preflighted(), left: said(405, "no"), right: said(405, "no", "Content-Type: text/plain"),
 			want: "preflight changed"},
 		"preflight refused, with methods":     list(no, turned(no, "Access-Control-Allow-Methods: HEAD"), "preflight expected"),
+		"preflight refused, for all":          list(no, turned(no, "Access-Control-Allow-Origin: *"), "preflight expected"),
 		"preflight refused, for another page": list(said(200, "", "Access-Control-Allow-Origin: https://a.example"), said(200, "", "Access-Control-Allow-Origin: https://b.example"), "cors changed"),
 		"preflight with 204":                  list(agreed(), turned(said(204, "", "Content-Length: "), slices.Concat(headersOf(agreed()))...), "preflight expected"),
 		"preflight with a body":               list(agreed(), turned(said(200, "ok"), append(headersOf(agreed()), "Content-Length: 2")...), "preflight expected"),
