@@ -111,7 +111,7 @@ article.changed, article.warning { border-left-color: var(--odd); }
 .word { font-weight: 700; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; padding: .25rem 0; }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
+@media (max-width: 40rem) { th, td { padding: .3rem .35rem; font-size: .875rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
   article table, article tbody, article tr, article td { display: block; } article thead { display: none; }
   article tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } article td { border: 0; padding: .1rem 0; }
   article td[data-label]::before { content: attr(data-label) " "; color: var(--soft); } }

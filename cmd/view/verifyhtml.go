@@ -45,12 +45,12 @@ func VerifyHTML(r planner.VerifyReport) (string, error) {
 		if b.Address == "" {
 			what = "sites"
 		}
-		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.title(), Code: true}, {Text: b.word(), Class: wordClass(b.word())},
-			number(len(b.Targets)), number(b.Requests), number(b.counts[proof.Broken]), number(b.counts[proof.Changed]), number(b.counts[proof.Expected])})
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.title(), Code: true}, {Text: b.word(), Class: b.class()},
+			number(b.counts[proof.Broken]), number(b.counts[proof.Changed]), number(b.counts[proof.Expected]), number(len(b.Targets)), number(b.Requests)})
 		page.Blocks = append(page.Blocks, htmlBlock(b))
 	}
 	page.Table.Head = []htmlCell{{Text: what}, {Text: "verdict"}}
-	for _, word := range []string{"paths", "requests", "broken", "changed", "expected"} {
+	for _, word := range []string{"broken", "changed", "expected", "paths", "requests"} {
 		page.Table.Head = append(page.Table.Head, htmlCell{Text: word, Class: "number"})
 	}
 	return htmlFile("edgeward verify: "+page.Verdict, verifyTemplate, page)
@@ -58,17 +58,19 @@ func VerifyHTML(r planner.VerifyReport) (string, error) {
 
 func number(n int) htmlCell { return htmlCell{Text: fmt.Sprint(n), Class: "number"} }
 
-// wordClass is the class of a verdict's word.
-func wordClass(word string) string {
-	switch word {
-	case string(proof.Same), string(proof.Expected), string(proof.Broken), string(proof.Changed):
-		return word
+// class is the page's class for the verdict of a block.
+func (b proofBlock) class() string {
+	switch {
+	case b.Compared:
+		return string(b.Verdict)
+	case b.Failed:
+		return string(proof.Broken)
 	}
 	return string(proof.Changed)
 }
 
 func htmlBlock(b proofBlock) verifyBlock {
-	block := verifyBlock{Title: b.title(), Class: wordClass(b.word()), Headline: b.headline(), Facts: b.facts(), Findings: b.Findings}
+	block := verifyBlock{Title: b.title(), Class: b.class(), Headline: b.headline(), Facts: b.facts(), Findings: b.Findings}
 	for _, g := range []struct {
 		title  string
 		class  proof.Verdict
@@ -126,7 +128,7 @@ const verifyTemplate = `<h1>edgeward verify: <span class="word {{.Verdict}}">{{.
 {{end}}{{template "table" .Table}}</article>
 {{end}}{{end}}{{if .Expected.Rows}}<details><summary>Expected differences, named with their source</summary>
 {{template "table" .Expected}}</details>
-{{end}}{{if .Targets.Rows}}<details><summary>All paths that were compared</summary>
+{{end}}{{if .Targets.Rows}}<details><summary>The paths, and why each was chosen</summary>
 {{template "table" .Targets}}</details>
 {{end}}</section>
 {{end}}`

@@ -65,11 +65,11 @@ func markdownSummary(p *markdownPage, blocks []proofBlock) {
 	if blocks[0].Address == "" {
 		what = "sites"
 	}
-	p.end("\n" + markdownRow(what, "verdict", "paths", "requests", "broken", "changed", "expected") +
+	p.end("\n" + markdownRow(what, "verdict", "broken", "changed", "expected", "paths", "requests") +
 		markdownRow("---", "---", "---:", "---:", "---:", "---:", "---:"))
 	for i, b := range blocks {
-		row := markdownRow(markdownCode(short(b.title())), markdownVerdict(b), fmt.Sprint(len(b.Targets)), fmt.Sprint(b.Requests),
-			fmt.Sprint(b.counts[proof.Broken]), fmt.Sprint(b.counts[proof.Changed]), fmt.Sprint(b.counts[proof.Expected]))
+		row := markdownRow(markdownCode(short(b.title())), markdownVerdict(b), fmt.Sprint(b.counts[proof.Broken]),
+			fmt.Sprint(b.counts[proof.Changed]), fmt.Sprint(b.counts[proof.Expected]), fmt.Sprint(len(b.Targets)), fmt.Sprint(b.Requests))
 		// Half of the page is for the differences.
 		if i == markdownBuckets || p.count > MarkdownLimit/2 || !p.add(row, "") {
 			p.end(fmt.Sprintf("\nAnd %s.\n", Count(len(blocks)-i, "more bucket")))
