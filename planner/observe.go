@@ -293,7 +293,7 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 			mine = append(mine, d)
 		case holds:
 			o.a.Rivals = append(o.a.Rivals, d)
-		case slices.ContainsFunc(d.Settings.Aliases, func(al string) bool { return coversAny(al, o.b.Names()) }):
+		case slices.ContainsFunc(d.Settings.Aliases, func(al string) bool { return aliasOver(al, o.b.Names()) }):
 			o.a.Wildcards = append(o.a.Wildcards, d)
 		}
 	}
@@ -308,7 +308,15 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 	return nil
 }
 
-// coversAny says whether a wildcard alias covers one of names.
+// aliasOver says whether a wildcard alias covers one of names. Other than in a
+// certificate, it stands for any number of labels [CloudFront Developer Guide,
+// "Using wildcards in alternate domain names"].
+func aliasOver(alias string, names []string) bool {
+	suffix, ok := strings.CutPrefix(alias, "*.")
+	return ok && slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, "."+suffix) })
+}
+
+// coversAny says whether a wildcard of a certificate covers one of names.
 func coversAny(alias string, names []string) bool {
 	suffix, ok := strings.CutPrefix(alias, "*")
 	return ok && slices.ContainsFunc(names, func(n string) bool {
