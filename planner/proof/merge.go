@@ -105,7 +105,7 @@ func explains(c, f finding) bool {
 }
 
 // alike: both show the same, so the query of one has no part in it.
-func (f finding) alike(o finding) bool { return f.Left == o.Left && f.Right == o.Right }
+func (c finding) alike(f finding) bool { return c.Left == f.Left && c.Right == f.Right }
 
 func first(c, f finding, found []finding) bool {
 	at := func(x finding) int {

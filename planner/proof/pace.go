@@ -27,7 +27,6 @@ type pace struct {
 	maxCount  int
 	maxBytes  int64
 	slots     chan struct{}
-	progress  func()
 	mu        sync.Mutex // of what follows; not held while a request is under way
 	limiters  map[string]*rate.Limiter
 	count     int
