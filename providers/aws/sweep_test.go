@@ -85,7 +85,7 @@ func TestFind(t *testing.T) {
 	}{
 		"alias, wildcard over it, tag": {"a.example.com", []string{"a.example.com"}, []string{"E1", "E2", "E5"}},
 		"the wildcard itself":          {"none", []string{"*.example.com"}, []string{"E1", "E5"}},
-		"two labels":                   {"none", []string{"deep.a.example.com"}, nil},
+		"two labels":                   {"none", []string{"deep.a.example.com"}, []string{"E5"}},
 		"apex":                         {"none", []string{"example.com"}, nil},
 		"nobody":                       {"none", []string{"example.net"}, nil},
 		// The tagging API still tells of it; the distribution is gone.
