@@ -50,6 +50,9 @@ func htmlCode(text string) string {
 	return "<code>" + template.HTMLEscapeString(visible(text)) + "</code>"
 }
 
+// htmlText is a sentence in HTML.
+func htmlText(text string) string { return template.HTMLEscapeString(visible(text)) }
+
 const htmlPage = `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -111,6 +114,29 @@ article.changed, article.warning { border-left-color: var(--odd); }
 .word { font-weight: 700; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; padding: .25rem 0; }
+details.part { border-top: 1px solid var(--line); margin: 0; padding: .5rem 0; }
+details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; font-size: 1.1rem; }
+.steps { padding-left: 1.6rem; }
+.steps > li { margin: .9rem 0; }
+.steps ul { padding-left: 1.2rem; }
+.sign { display: inline-block; width: 1.4em; text-align: center; font-weight: 700; font-family: ui-monospace, Menlo, Consolas, monospace; }
+.sign.create, .after span { color: var(--good); }
+.sign.change { color: var(--odd); }
+.sign.remove, .before span { color: var(--bad); }
+.value { margin: .4rem 0; border-left: .2rem solid var(--line); padding-left: .6rem; }
+.value p { margin: .1rem 0; }
+.value p:first-child { color: var(--soft); font-size: .875rem; }
+.before, .after { padding-left: 1.2em; text-indent: -1.2em; }
+.before span, .after span { font-weight: 700; }
+.row { padding-left: 1.2em; }
+.timeline { margin: .5rem 0; }
+.lane { display: grid; grid-template-columns: 11rem minmax(6rem, 1fr) minmax(0, 1.2fr); gap: .1rem .8rem; align-items: center; padding: .15rem 0; font-size: .875rem; }
+.lane > * { overflow-wrap: anywhere; min-width: 0; }
+.track { display: block; background: var(--block); border: 1px solid var(--line); border-radius: .2rem; height: 1rem; overflow: hidden; }
+.bar { display: block; height: 100%; min-width: 3px; max-width: 100%; background: var(--soft); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.bar.create, .bar.change, .bar.remove, .bar.done { background: var(--good); }
+.bar.failed { background: var(--bad); }
+.bar.mixed, .bar.waiting, .bar.started { background: repeating-linear-gradient(45deg, var(--odd) 0 4px, transparent 4px 8px); }
 @media (max-width: 40rem) { th, td { padding: .3rem .35rem; font-size: .875rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
   article table, article tbody, article tr, article td { display: block; } article thead { display: none; }
   article tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } article td { border: 0; padding: .1rem 0; }

@@ -7,7 +7,8 @@ import (
 )
 
 // MarkdownLimit is the most characters of a Markdown report. GitHub takes
-// comments of at most 65,536; the rest is for what a job puts around it.
+// comments of at most 65,536; the rest is for what a job puts around it. Bytes are
+// counted, of which no text has fewer than characters, whoever counts those.
 const MarkdownLimit = 60_000
 
 // markdownReserve is kept for the end of a page, which says what was cut.
@@ -37,7 +38,7 @@ func (p *markdownPage) add(text, closing string) bool {
 	if limit == 0 {
 		limit = MarkdownLimit
 	}
-	if p.count+utf8.RuneCountInString(text)+utf8.RuneCountInString(closing) > limit-markdownReserve {
+	if p.count+len(text)+len(closing) > limit-markdownReserve {
 		return false
 	}
 	p.end(text)
@@ -48,7 +49,7 @@ func (p *markdownPage) add(text, closing string) bool {
 // and the end of the page.
 func (p *markdownPage) end(text string) {
 	p.b.WriteString(text)
-	p.count += utf8.RuneCountInString(text)
+	p.count += len(text)
 }
 
 func (p *markdownPage) String() string { return p.b.String() }

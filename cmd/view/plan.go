@@ -237,38 +237,41 @@ func (s Style) findings(b *strings.Builder, findings []planner.Finding) {
 // outlook says how long the bucket should take and how to go back.
 func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
 	var b strings.Builder
-	if bp.Expect > 0 {
-		text := "Takes about " + Duration(bp.Expect.Duration()) + "."
-		if slices.ContainsFunc(bp.Steps, func(st planner.Step) bool { return st.ByHand != nil }) {
-			text = strings.TrimSuffix(text, ".") + ", and as long as people take for what is done by hand."
-		}
-		from, to := "S3", "CloudFront"
-		if g == planner.Rollback {
-			from, to = to, from
-		}
-		if bp.Switch > 0 && g == planner.Migrate {
-			text += fmt.Sprintf(" The switch can be after %s.", Duration(bp.Switch.Duration()))
-		}
-		if bp.Mixed > 0 {
-			text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s", Duration(bp.Mixed.Duration()), from, to)
-			if bp.MixedWhy != "" {
-				text += ": " + bp.MixedWhy
-			}
-			text += "."
-		}
+	if text := outlookWords(g, bp); text != "" {
 		s.hang(&b, "  ", 2, text)
 	}
-	if g == planner.Rollback || len(bp.Steps) == 0 {
-		return b.String()
-	}
-	for _, step := range bp.Steps {
-		if step.Kind != planner.DNSSwitch {
-			continue
-		}
-		b.WriteString("  Way back: edgeward rollback " + Quote(bp.Address) + "\n")
-		if step.Undo != "" && !strings.Contains(step.Undo, "edgeward rollback") {
-			s.hang(&b, "            ", 12, step.Undo)
+	if command, words := wayBack(g, bp); command != "" {
+		b.WriteString("  Way back: " + command + "\n")
+		if words != "" {
+			s.hang(&b, "            ", 12, words)
 		}
 	}
 	return b.String()
+}
+
+// outlookWords say how long the bucket should take, and how long the mixed time
+// is; "" when it takes no time.
+func outlookWords(g planner.Goal, bp planner.BucketPlan) string {
+	if bp.Expect <= 0 {
+		return ""
+	}
+	text := "Takes about " + Duration(bp.Expect.Duration()) + "."
+	if slices.ContainsFunc(bp.Steps, func(st planner.Step) bool { return st.ByHand != nil }) {
+		text = strings.TrimSuffix(text, ".") + ", and as long as people take for what is done by hand."
+	}
+	from, to := "S3", "CloudFront"
+	if g == planner.Rollback {
+		from, to = to, from
+	}
+	if bp.Switch > 0 && g == planner.Migrate {
+		text += fmt.Sprintf(" The switch can be after %s.", Duration(bp.Switch.Duration()))
+	}
+	if bp.Mixed > 0 {
+		text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s", Duration(bp.Mixed.Duration()), from, to)
+		if bp.MixedWhy != "" {
+			text += ": " + bp.MixedWhy
+		}
+		text += "."
+	}
+	return text
 }

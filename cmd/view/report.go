@@ -32,26 +32,35 @@ func outcomeWord(o planner.Outcome) string {
 // is whole, with the flags of the run that is reported.
 type Commands struct {
 	// GoOn resumes the run.
-	GoOn string
+	GoOn string `json:"go_on"`
 	// Retry is the command without its addresses: they are appended as
 	// -retry=ADDR.
-	Retry string
+	Retry string `json:"retry"`
 	// Further does what the run was asked to leave; "" when it was asked nothing
 	// of the kind.
-	Further string
+	Further string `json:"further,omitempty"`
 }
 
 // Report is the end of a run as people read it: what is left of each bucket
 // that is not finished, the counts, and the command to go on.
 func Report(r planner.Report, c Commands, s Style) string {
 	var b strings.Builder
-	counts := map[planner.Outcome]int{}
 	for _, res := range r.Results {
-		counts[res.Outcome]++
 		s.result(&b, res, r.Ended)
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
+	}
+	b.WriteString(s.paint(bold, title(r.Goal)+": "+ReportSummary(r)) + "\n")
+	b.WriteString(goOn(r, c))
+	return b.String()
+}
+
+// ReportSummary counts the outcomes of a run and says how long it took.
+func ReportSummary(r planner.Report) string {
+	counts := map[planner.Outcome]int{}
+	for _, res := range r.Results {
+		counts[res.Outcome]++
 	}
 	var parts []string
 	for _, o := range outcomeOrder() {
@@ -66,9 +75,7 @@ func Report(r planner.Report, c Commands, s Style) string {
 	if d := r.Ended.Sub(r.Started); d > 0 {
 		took = " in " + Duration(d)
 	}
-	b.WriteString(s.paint(bold, title(r.Goal)+": "+strings.Join(parts, ", ")+took+".") + "\n")
-	b.WriteString(goOn(r, c))
-	return b.String()
+	return strings.Join(parts, ", ") + took + "."
 }
 
 func title(g planner.Goal) string {

@@ -1,0 +1,326 @@
+package view
+
+import (
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// openParts is how many buckets a page shows unfolded; on a page with more, only
+// those are that a reader has to act on.
+const openParts = 3
+
+// planPage is what the template of the HTML of a plan and of a run reads.
+type planPage struct {
+	Title, Summary, Times string
+	GoOn                  [][2]string
+	Table                 htmlTable
+	Parts                 []planPart
+}
+
+// planPart is a bucket there.
+type planPart struct {
+	Title, Class, Headline string
+	Open                   bool
+	Facts                  []fact
+	Findings               []planner.Finding
+	Steps                  []planStep
+	Expected, Happened     *timeline
+	Events                 htmlTable
+}
+
+// planStep is a step there.
+type planStep struct {
+	planner.Step
+	Sign, Words string
+	// Shown are the test links that the page lists, More counts the others.
+	Shown []string
+	More  int
+}
+
+// timeline is bars under each other, from 0 to Length.
+type timeline struct {
+	Title  string
+	Length string
+	Bars   []bar
+}
+
+// bar is one of them: Left and Width are in percent of the length.
+type bar struct {
+	Label, Words, Class string
+	Left, Width         float64
+}
+
+// PlanHTML is a plan as one self-contained HTML file. Its error is a fault of the
+// program.
+func PlanHTML(p planner.Plan) (string, error) {
+	title := "edgeward plan"
+	if p.Goal == planner.Rollback {
+		title += ": the way back to S3"
+	}
+	page := planPage{Title: title, Summary: Summary(p)}
+	items := outline(p, nil)
+	page.Table.Head = htmlHead("bucket", "names", "standing", "what would happen", "takes", "findings")
+	for _, o := range items {
+		takes := ""
+		if o.Expect > 0 {
+			takes = Duration(o.Expect.Duration())
+		}
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: o.Address, Code: true}, {Text: strings.Join(o.CNAMEs, ", "), Code: true},
+			{Text: o.word(), Class: o.class()}, {Text: doing(o.BucketPlan)}, {Text: takes}, {Text: findingCounts(o.Findings)}})
+	}
+	page.parts(p.Goal, items, nil)
+	return htmlFile(title, planTemplate, page)
+}
+
+// RunHTML is a run of apply or rollback as one self-contained HTML file: how it
+// ended, what happened when, what was planned. Its error is a fault of the
+// program.
+func RunHTML(r Run) (string, error) {
+	title := "edgeward " + r.command()
+	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands)}
+	items := outline(r.Plan, &r)
+	page.Table.Head = htmlHead("bucket", "names", "outcome", "stage", "why")
+	for _, o := range items {
+		row := []htmlCell{{Text: o.Address, Code: true}, {Text: strings.Join(o.CNAMEs, ", "), Code: true}, {Text: o.word(), Class: o.class()}, {}, {}}
+		if o.Result != nil {
+			row[3].Text = string(o.Result.Stage)
+			row[4].Text, _ = resultWords(*o.Result)
+		}
+		page.Table.Rows = append(page.Table.Rows, row)
+	}
+	page.parts(r.Plan.Goal, items, &r.Report)
+	return htmlFile(title, planTemplate, page)
+}
+
+func htmlHead(words ...string) []htmlCell {
+	var head []htmlCell
+	for _, w := range words {
+		head = append(head, htmlCell{Text: w})
+	}
+	return head
+}
+
+// upper begins a sentence.
+func upper(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// class is the page's class for where the bucket stands or how it ended.
+func (o outlined) class() string {
+	if o.Result != nil {
+		switch o.Result.Outcome {
+		case planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeBlocked:
+			return "broken"
+		case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeStopped:
+			return "same"
+		}
+		return "changed"
+	}
+	switch o.Standing {
+	case planner.StandBlocked:
+		return "broken"
+	case planner.StandDone:
+		return "same"
+	case planner.StandHeld:
+		return "changed"
+	}
+	return ""
+}
+
+// parts are the buckets of which the table does not say all.
+func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report) {
+	for _, o := range items {
+		if len(o.Steps)+len(o.Findings)+len(o.Events) == 0 && (o.Result == nil || settled(o.Result.Outcome)) {
+			continue
+		}
+		part := planPart{Title: o.Address, Class: o.class(), Headline: o.headline(), Facts: o.facts(g), Findings: worst(o.Findings)}
+		part.Open = o.class() == "broken"
+		for _, s := range o.Steps {
+			part.Steps = append(part.Steps, newPlanStep(s))
+		}
+		if r == nil {
+			part.Expected = expected(o.BucketPlan)
+		} else {
+			part.Happened = actual(o.Events, *r)
+		}
+		if len(o.Events) > 0 {
+			part.Events.Head = htmlHead("time", "step", "what happened")
+		}
+		for _, e := range o.Events {
+			part.Events.Rows = append(part.Events.Rows, []htmlCell{{Text: moment(e.Time), Class: "number"}, {Text: string(e.Kind)}, {Text: happened(e)}})
+		}
+		page.Parts = append(page.Parts, part)
+	}
+	if len(page.Parts) <= openParts {
+		for i := range page.Parts {
+			page.Parts[i].Open = true
+		}
+	}
+}
+
+// facts are the lines at the head of a bucket.
+func (o outlined) facts(g planner.Goal) []fact {
+	var facts []fact
+	add := func(label, text string, code bool) {
+		if text != "" {
+			facts = append(facts, fact{label, text, code})
+		}
+	}
+	if o.Result != nil {
+		why, hint := resultWords(*o.Result)
+		add("why", why, false)
+		add("hint", hint, false)
+	}
+	names := strings.Join(o.CNAMEs, ", ")
+	add("names", names, true)
+	if o.Bucket != names {
+		add("bucket", o.Bucket, true)
+	}
+	add("region", o.Region, true)
+	add("outlook", outlookWords(g, o.BucketPlan), false)
+	command, words := wayBack(g, o.BucketPlan)
+	add("way back", command, true)
+	add("", words, false)
+	return facts
+}
+
+func newPlanStep(s planner.Step) planStep {
+	x := planStep{Step: s, Sign: actionSign(s.Action), Words: stepWords(s)}
+	x.Shown = s.Links[:min(len(s.Links), linksListed)]
+	x.More = len(s.Links) - len(x.Shown)
+	return x
+}
+
+// linksListed is how many test links of a bucket a page lists.
+const linksListed = 100
+
+// expected is when the steps of a plan should be, counted from its start, with
+// the mixed time; nil when nothing takes time.
+func expected(bp planner.BucketPlan) *timeline {
+	end := map[planner.Kind]time.Duration{}
+	type span struct {
+		label, class string
+		from, to     time.Duration
+	}
+	var spans []span
+	var total time.Duration
+	for _, s := range bp.Steps {
+		var from time.Duration
+		for _, n := range s.Needs {
+			from = max(from, end[n])
+		}
+		to := from + s.Expect.Duration()
+		end[s.Kind] = to
+		total = max(total, to)
+		spans = append(spans, span{string(s.Kind), string(s.Action), from, to})
+		if (s.Kind == planner.DNSSwitch || s.Kind == planner.DNSRestore) && bp.Mixed > 0 {
+			mixed := from + bp.Mixed.Duration()
+			total = max(total, mixed)
+			spans = append(spans, span{"mixed time", "mixed", from, mixed})
+		}
+	}
+	if total <= 0 {
+		return nil
+	}
+	t := &timeline{Title: "Expected", Length: Duration(total)}
+	for _, s := range spans {
+		words := "at " + Duration(s.from)
+		if s.to > s.from {
+			words = Duration(s.to-s.from) + ", from " + Duration(s.from) + " to " + Duration(s.to)
+		}
+		if s.class == "mixed" {
+			words = "some visitors reach S3, some CloudFront: " + words
+		}
+		t.Bars = append(t.Bars, newBar(s.label, words, s.class, s.from, s.to, total))
+	}
+	return t
+}
+
+// actual is when the steps of a run were, from its beginning to its end; nil when
+// nothing happened.
+func actual(events []planner.Event, r planner.Report) *timeline {
+	total := r.Ended.Sub(r.Started)
+	if total <= 0 || len(events) == 0 {
+		return nil
+	}
+	var order []planner.Kind
+	first, last := map[planner.Kind]planner.Event{}, map[planner.Kind]planner.Event{}
+	for _, e := range events {
+		if e.Kind == "" {
+			continue
+		}
+		if _, ok := first[e.Kind]; !ok {
+			order = append(order, e.Kind)
+			first[e.Kind] = e
+		}
+		last[e.Kind] = e
+	}
+	t := &timeline{Title: "What happened when", Length: Duration(total)}
+	for _, k := range order {
+		class := string(last[k].Status)
+		from, to := first[k].Time.Sub(r.Started), last[k].Time.Sub(r.Started)
+		if class != string(planner.EventDone) && class != string(planner.EventFailed) {
+			to = total // it had not ended
+		}
+		words := class + ", from " + moment(first[k].Time) + " to " + moment(r.Started.Add(to))
+		t.Bars = append(t.Bars, newBar(string(k), words, class, from, to, total))
+	}
+	if t.Bars == nil {
+		return nil
+	}
+	return t
+}
+
+// newBar places a bar; none leaves its track.
+func newBar(label, words, class string, from, to, total time.Duration) bar {
+	percent := func(d time.Duration) float64 {
+		return float64(int64(1000*min(max(float64(d)/float64(total), 0), 1))) / 10
+	}
+	left := percent(from)
+	return bar{Label: label, Words: words, Class: class, Left: left, Width: max(percent(to)-left, 0)}
+}
+
+const planTemplate = `<h1>{{.Title}}</h1>
+<p><b>{{text .Summary}}</b></p>
+{{with .Times}}<p class="soft">{{text .}}</p>
+{{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
+{{end}}{{if .Table.Rows}}{{template "table" .Table}}{{end -}}
+{{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
+<dl>
+{{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
+{{end}}</dl>
+{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
+<p>{{text .Detail}}</p>
+<p class="soft">{{code .Code}}</p></article>
+{{end}}{{with .Expected}}{{template "timeline" .}}{{end}}{{with .Happened}}{{template "timeline" .}}{{end -}}
+{{if .Events.Rows}}<details class="events"><summary>All events</summary>
+{{template "table" .Events}}</details>
+{{end}}{{if .Steps}}<h3>Steps</h3>
+<ol class="steps">
+{{range .Steps}}<li><p><span class="sign {{.Action}}">{{.Sign}}</span> <b>{{.Kind}}</b> <span class="soft">{{.Action}}</span></p>
+<p>{{text .Words}}</p>
+{{range .Changes}}<div class="value"><p>{{text .Path}}</p>
+{{if .Before}}<p class="before"><span>−</span> {{code .Before}}</p>
+{{end}}{{if .After}}<p class="after"><span>+</span> {{code .After}}</p>
+{{end}}</div>
+{{end}}{{if .ByHand}}<p>By hand:</p>
+{{range .ByHand}}<p class="row">{{code .}}</p>
+{{end}}{{end}}{{if .Shown}}<details><summary>Links</summary>
+<ul>{{range .Shown}}<li>{{code .}}</li>{{end}}</ul>
+{{if .More}}<p>and {{.More}} more</p>{{end}}</details>
+{{end}}{{with .Undo}}<p class="soft">Undo: {{text .}}</p>
+{{end}}</li>
+{{end}}</ol>
+{{end}}</details>
+{{end}}
+{{define "timeline"}}<h3>{{.Title}}</h3>
+<figure class="timeline">
+{{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:{{.Left}}%;width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
+{{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>
+</figure>
+{{end}}`

@@ -1,0 +1,89 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// RunKind tells the JSON of a Run from other JSON.
+const RunKind = "edgeward run"
+
+// Run is everything about one run of apply or rollback: what was planned, what
+// happened when, how it ended. `apply -json-into` writes it.
+type Run struct {
+	Kind          string `json:"kind"` // RunKind
+	FormatVersion string `json:"format_version"`
+	// Edgeward is the version of the program that ran.
+	Edgeward string `json:"edgeward"`
+	// Plan is what was approved and could run; Events are in the order of time.
+	Plan   planner.Plan    `json:"plan"`
+	Events []planner.Event `json:"events"`
+	Report planner.Report  `json:"report"`
+	// Commands go on from where the run ended.
+	Commands Commands `json:"commands"`
+}
+
+// NewRun is a run that ended with r; edgeward is the version of the program.
+func NewRun(edgeward string, p planner.Plan, events []planner.Event, r planner.Report, c Commands) Run {
+	if events == nil {
+		events = []planner.Event{}
+	}
+	return Run{Kind: RunKind, FormatVersion: planner.FormatVersion, Edgeward: edgeward, Plan: p, Events: events, Report: r, Commands: c}
+}
+
+// command is the run's, "apply" or "rollback".
+func (r Run) command() string { return commandOf(r.Report.Goal) }
+
+func commandOf(g planner.Goal) string {
+	if g == planner.Rollback {
+		return "rollback"
+	}
+	return "apply"
+}
+
+// times says when the run was.
+func (r Run) times() string {
+	return fmt.Sprintf("From %s to %s; all times are UTC.", moment(r.Report.Started), moment(r.Report.Ended))
+}
+
+// moment is a time that is read elsewhere and later, to the second.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// goOnLines are what to type after a run, each a sentence's beginning and a
+// command.
+func goOnLines(r planner.Report, c Commands) [][2]string {
+	var lines [][2]string
+	for _, line := range strings.Split(strings.TrimSpace(goOn(r, c)), "\n") {
+		if words, command, ok := strings.Cut(line, ": "); ok {
+			lines = append(lines, [2]string{words, command})
+		}
+	}
+	return lines
+}
+
+// sign of an event in a table.
+func happened(e planner.Event) string {
+	text := string(e.Status)
+	if e.Why != "" {
+		text += ", " + e.Why
+	}
+	if e.Until != nil && !strings.Contains(e.Why, "until ") {
+		text += ", until " + moment(*e.Until)
+	}
+	return text
+}
+
+// resultWords are how the run ended for a bucket, and what to do about it.
+func resultWords(res planner.Result) (why, hint string) {
+	why = res.Why
+	if res.Until != nil && !strings.Contains(why, "until ") {
+		if why != "" {
+			why += ", "
+		}
+		why += "until " + moment(*res.Until)
+	}
+	return why, res.Hint
+}
