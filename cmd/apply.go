@@ -223,6 +223,8 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	} else if _, err := fmt.Fprint(a.stdout, "\n"+view.Report(r, commands, a.out)); err != nil {
 		return err
 	}
+	at := blocks(w.config)
+	a.annotate(append(view.ReportAnnotations(r, at), view.PlanAnnotations(p, at)...)...)
 	if w.sandbox != nil && !a.flags.json {
 		a.countVisitors(ctx, w)
 	}
@@ -275,7 +277,7 @@ func (t *teller) count(ctx context.Context, w world) (stop func()) {
 		var clock providers.RealClock
 		for clock.Sleep(ctx, time.Minute) == nil {
 			t.mu.Lock()
-			fmt.Fprint(t.a.stderr, t.progress.Counts(clock.Now()))
+			fmt.Fprint(t.a.stderr, t.progress.Tick(clock.Now()))
 			t.mu.Unlock()
 		}
 	})

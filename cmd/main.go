@@ -47,6 +47,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer signal.Stop(pipe)
 
 	a := newApp(stdin, stdout, stderr, cancel)
+	a.guardLog()
 	done := make(chan int, 1)
 	go func() { done <- a.run(ctx, args) }()
 	for interrupted := false; ; interrupted = true {
@@ -116,7 +117,9 @@ func (a *app) code(ctx context.Context, err error) int {
 	case ctx.Err() != nil: // the output broke; outputs says it
 		return exitRefused
 	}
-	fmt.Fprintln(a.stderr, view.Error(advised(err), a.msg))
+	err = advised(err)
+	fmt.Fprintln(a.stderr, view.Error(err, a.msg))
+	a.annotate(view.ErrorAnnotation(err))
 	return exitRefused
 }
 
@@ -193,23 +196,39 @@ type output struct {
 	w      io.Writer
 	name   string
 	broken func(error)
+	// inert, where there is one, takes out of a text what the reader of the stream
+	// would obey; commands are what it is to obey.
+	inert func(string) string
 
 	mu  sync.Mutex
 	err error
 }
 
 func (o *output) Write(p []byte) (int, error) {
+	text := p
+	if o.inert != nil {
+		text = []byte(o.inert(string(p)))
+	}
+	if err := o.write(text); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (o *output) commands(text string) error { return o.write([]byte(text)) }
+
+func (o *output) write(p []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
-		return 0, o.err
+		return o.err
 	}
-	n, err := o.w.Write(p)
+	_, err := o.w.Write(p)
 	if err != nil {
 		o.err = err
 		o.broken(fmt.Errorf("write %s: %w", o.name, err))
 	}
-	return n, err
+	return err
 }
 
 func (o *output) fault() error {
@@ -225,6 +244,7 @@ func (a *app) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) err
 		if err := view.Diagnostics(a.stderr, files, diags, a.msg); err != nil {
 			return err
 		}
+		a.annotate(view.DiagnosticAnnotations(diags)...)
 	}
 	if diags.HasErrors() {
 		return exit(exitRefused)

@@ -64,6 +64,7 @@ func (a *app) planRun(ctx context.Context) error {
 		if err := a.printPlan(p); err != nil {
 			return err
 		}
+		a.annotate(view.PlanAnnotations(p, blocks(w.config))...)
 		if a.flags.out != "" && !a.flags.json {
 			fmt.Fprintf(a.stderr, "\nSaved to %s. To do exactly this: edgeward apply %s\n", a.flags.out, view.Quote(a.flags.out))
 		}
@@ -78,8 +79,7 @@ func (a *app) printPlan(p planner.Plan) error {
 	if a.flags.json {
 		return a.printJSON(p)
 	}
-	_, err := fmt.Fprint(a.stdout, view.Plan(p, a.out))
-	return err
+	return a.printFolded(view.Plan(p, a.out), p)
 }
 
 func (a *app) printJSON(v any) error {

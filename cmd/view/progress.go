@@ -54,11 +54,21 @@ func (p *Progress) Event(e planner.Event) string {
 	if p.speaks(e) {
 		p.line(&b, e)
 	}
-	if e.Time.Sub(p.counted) >= countEvery {
-		p.counted = e.Time
-		b.WriteString(p.Counts(e.Time))
-	}
+	b.WriteString(p.Tick(e.Time))
 	return b.String()
+}
+
+// Tick is the line of counts when the last one is a minute old at the time now,
+// else "".
+func (p *Progress) Tick(now time.Time) string {
+	if p.counted.IsZero() {
+		p.counted = now.Add(-countEvery)
+	}
+	if now.Sub(p.counted) < countEvery {
+		return ""
+	}
+	p.counted = now
+	return p.Counts(now)
 }
 
 func (p *Progress) count(e planner.Event) {
