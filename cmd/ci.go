@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,14 +89,31 @@ func isFile(stream any) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// stepSummary says whether name is the file that GitHub shows below the job: all
-// of a step write to it, so it is added to and never replaced.
-func stepSummary(name string, env func(string) (string, bool)) bool {
-	summary, _ := env("GITHUB_STEP_SUMMARY")
+// stepSummary says whether name is the file that GitHub shows below a job. All
+// commands of a step write to it, so it is added to and never replaced.
+func stepSummary(name string) bool {
+	summary := os.Getenv("GITHUB_STEP_SUMMARY")
 	if summary == "" {
 		return false
 	}
 	x, errX := filepath.Abs(name)
 	y, errY := filepath.Abs(summary)
 	return errX == nil && errY == nil && resolved(x) == resolved(y)
+}
+
+// appendFile adds text to the end of a file, behind an empty line where there is
+// something already.
+func appendFile(name, text string) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, bareError(err))
+	}
+	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+		text = "\n" + text
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
 }

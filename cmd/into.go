@@ -14,7 +14,7 @@ type into struct{ json, md, html string }
 func (i *into) register(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&i.json, "json-into", "", "write the report as JSON to `FILE` too")
-	f.StringVar(&i.md, "md-into", "", "write it as Markdown for a comment on a pull request to `FILE` too")
+	f.StringVar(&i.md, "md-into", "", "write it as Markdown for a comment on a pull request to `FILE` too; $GITHUB_STEP_SUMMARY is added to")
 	f.StringVar(&i.html, "html-into", "", "write it as one HTML page to `FILE` too")
 }
 
@@ -75,7 +75,13 @@ func (i into) write(value any, md func() string, html func() (string, error)) er
 		put(i.json, text, err)
 	}
 	if i.md != "" {
-		put(i.md, []byte(md()), nil)
+		if stepSummary(i.md) {
+			if err := appendFile(i.md, md()); first == nil {
+				first = err
+			}
+		} else {
+			put(i.md, []byte(md()), nil)
+		}
 	}
 	if i.html != "" {
 		text, err := html()
