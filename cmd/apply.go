@@ -41,12 +41,17 @@ looks at the world again first: a bucket of which a fact moved since is refused,
 by the fact's name, and the others are done. The same file may be applied again
 after an interruption.
 
+With -json-into, -md-into and -html-into the whole run is written too: the plan,
+what happened when, how it ended, the command to go on; also when it failed or
+was interrupted. When nothing was attempted, nothing is written.
+
 ` + applyExitCodes,
 		Example: `  edgeward apply
   edgeward apply -until=links.verify
   edgeward apply -auto-approve -wait=false
   edgeward apply -retry=bucket.assets
-  edgeward apply migration.plan`,
+  edgeward apply migration.plan
+  edgeward apply -auto-approve -json-into=run.json -html-into=run.html`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -69,6 +74,9 @@ func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error
 	}
 	if goal == planner.Rollback {
 		o.Targets = append(o.Targets, args...)
+	}
+	if err := a.intoPlan(""); err != nil {
+		return err
 	}
 	if a.flags.json && !a.flags.autoApprove {
 		return refuse("type "+a.again(c, args)+" -json -auto-approve", "-json has no place for the plan and the question")
@@ -212,6 +220,8 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	stop := t.count(ctx, w)
 	r := x.Apply(ctx, p)
 	stop()
+	// What happened is written first: standard output may be broken by now.
+	unwritten := a.writeRun(view.NewRun(buildVersion(), p, t.events, r, commands))
 	if a.flags.json {
 		line, err := view.JSONLine(view.ReportLine{Report: r})
 		if err != nil {
@@ -228,7 +238,7 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	if w.sandbox != nil && !a.flags.json {
 		a.countVisitors(ctx, w)
 	}
-	return exit(r.ExitCode())
+	return a.ended(r.ExitCode(), unwritten)
 }
 
 // countVisitors lets the visitors of a sandbox go on for longer than the window
@@ -251,11 +261,13 @@ type teller struct {
 	a        *app
 	mu       sync.Mutex
 	progress *view.Progress
+	events   []planner.Event
 }
 
 func (t *teller) event(e planner.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.events = append(t.events, e)
 	if t.a.flags.json {
 		if line, err := view.JSONLine(e); err == nil {
 			_, _ = t.a.stdout.Write(line) // the stream remembers its fault

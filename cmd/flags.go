@@ -30,6 +30,7 @@ type flags struct {
 
 	out              string
 	json             bool
+	into             into
 	detailedExitCode bool
 
 	autoApprove bool
@@ -78,6 +79,7 @@ func (a *app) stageFlags(c *cobra.Command) {
 func (a *app) runFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.flags.json, "json", false, "write one event a line as JSON, the report last; needs -auto-approve")
+	a.flags.into.register(c)
 	f.BoolVar(&a.flags.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
 	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait")
@@ -198,7 +200,7 @@ func (a *app) again(c *cobra.Command, args []string, without ...string) string {
 			return
 		}
 		switch f.Name {
-		case "retry", "json", "input", "no-color":
+		case "retry", "json", "json-into", "md-into", "html-into", "input", "no-color":
 			return
 		case "var":
 			for _, v := range a.flags.vars {

@@ -28,7 +28,7 @@ Exit codes:
 		Example: `  edgeward plan
   edgeward plan -target='bucket.site["www.example.com"]'
   edgeward plan -json | jq .summary
-  edgeward plan -out=migration.plan
+  edgeward plan -out=migration.plan -md-into=comment.md -html-into=plan.html
   edgeward plan -sandbox`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.planRun(c.Context()) },
@@ -36,6 +36,7 @@ Exit codes:
 	a.worldFlags(c)
 	a.stageFlags(c)
 	a.jsonFlag(c)
+	a.flags.into.register(c)
 	c.Flags().StringVar(&a.flags.out, "out", "", "save the plan to `FILE`, for edgeward apply FILE")
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when something is undone")
 	return c
@@ -49,6 +50,9 @@ func (a *app) planRun(ctx context.Context) error {
 	if err := writable(a.flags.out); err != nil {
 		return err
 	}
+	if err := a.intoPlan(""); err != nil {
+		return err
+	}
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -59,6 +63,9 @@ func (a *app) planRun(ctx context.Context) error {
 			return err
 		}
 		if err := a.savePlan(p, o, cfg); err != nil {
+			return err
+		}
+		if err := a.writePlan(p); err != nil {
 			return err
 		}
 		if err := a.printPlan(p); err != nil {

@@ -23,18 +23,26 @@ Exit codes:
   0    the plan was printed
   1    the file is no saved plan, or one of another version`,
 		Example: `  edgeward show migration.plan
-  edgeward show -json migration.plan`,
+  edgeward show -json migration.plan
+  edgeward show -html-into=plan.html migration.plan`,
 		Annotations: map[string]string{noFolder: "true"},
 		Args:        onePlan,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := a.intoPlan(args[0]); err != nil {
+				return err
+			}
 			s, err := readPlan(args[0])
 			if err != nil {
+				return err
+			}
+			if err := a.writePlan(s.Plan); err != nil {
 				return err
 			}
 			return a.printPlan(s.Plan)
 		},
 	}
 	a.jsonFlag(c)
+	a.flags.into.register(c)
 	return c
 }
 
@@ -80,6 +88,9 @@ func (a *app) applySaved(c *cobra.Command, args []string) error {
 		if c.Flags().Changed(f) {
 			return refuse("give it to edgeward plan -out=FILE, or leave the file out", "-%s cannot change a plan that was saved", f)
 		}
+	}
+	if err := a.intoPlan(args[0]); err != nil {
+		return err
 	}
 	s, err := readPlan(args[0])
 	if err != nil {

@@ -36,6 +36,7 @@ Exit codes:
 	}
 	a.worldFlags(c)
 	a.jsonFlag(c)
+	a.flags.into.register(c)
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "look for drift, and exit with 2 when there is some")
 	return c
 }
@@ -46,6 +47,9 @@ func (a *app) statusRun(ctx context.Context) error {
 		return err
 	}
 	o.Full = a.flags.detailedExitCode
+	if err := a.intoPlan(""); err != nil {
+		return err
+	}
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -60,10 +64,12 @@ func (a *app) statusRun(ctx context.Context) error {
 }
 
 func (a *app) printStatus(r planner.StatusReport) error {
-	var err error
-	if a.flags.json {
+	err := a.writeStatus(r)
+	switch {
+	case err != nil:
+	case a.flags.json:
 		err = a.printJSON(r)
-	} else {
+	default:
 		_, err = fmt.Fprint(a.stdout, view.Status(r, a.out))
 	}
 	if err == nil && r.Drifted() {

@@ -17,9 +17,7 @@ func Status(r planner.StatusReport, s Style) string {
 		width = max(width, utf8.RuneCountInString(bs.Address))
 	}
 	width = min(width, 40)
-	counts := map[planner.Standing]int{}
 	for _, bs := range r.Buckets {
-		counts[bs.Standing]++
 		s.statusLine(&b, bs, width)
 	}
 	for _, bs := range r.Buckets {
@@ -28,7 +26,17 @@ func Status(r planner.StatusReport, s Style) string {
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
-	line := fmt.Sprintf("Status: %d to migrate, %d under way, %d done, %d blocked", counts[planner.StandNew],
+	b.WriteString(s.paint(bold, "Status: "+statusCounts(r)+".") + "\n")
+	return b.String()
+}
+
+// statusCounts are the buckets by standing, and those that drifted.
+func statusCounts(r planner.StatusReport) string {
+	counts := map[planner.Standing]int{}
+	for _, bs := range r.Buckets {
+		counts[bs.Standing]++
+	}
+	line := fmt.Sprintf("%d to migrate, %d under way, %d done, %d blocked", counts[planner.StandNew],
 		counts[planner.StandUnderWay], counts[planner.StandDone], counts[planner.StandBlocked])
 	if n := counts[planner.StandHeld]; n > 0 {
 		line += fmt.Sprintf(", %d held", n)
@@ -36,8 +44,7 @@ func Status(r planner.StatusReport, s Style) string {
 	if n := drifted(r); n > 0 {
 		line += fmt.Sprintf(", %d drifted", n)
 	}
-	b.WriteString(s.paint(bold, line+".") + "\n")
-	return b.String()
+	return line
 }
 
 func drifted(r planner.StatusReport) (n int) {
@@ -125,10 +132,7 @@ func (s Style) servers(b *strings.Builder, role string, says []planner.ServerSay
 	var order []string
 	by := map[string][]string{}
 	for _, a := range says {
-		answer := a.Answer
-		if a.Serves != "" && a.Serves != "unknown" {
-			answer += " → " + a.Serves
-		}
+		answer := answerWords(a)
 		if by[answer] == nil {
 			order = append(order, answer)
 		}
@@ -137,4 +141,12 @@ func (s Style) servers(b *strings.Builder, role string, says []planner.ServerSay
 	for _, answer := range order {
 		s.hang(b, "    "+pad(role, 14)+"  ", 20, strings.Join(by[answer], ", ")+": "+answer)
 	}
+}
+
+// answerWords is what a server answers, and who a visitor reaches by it.
+func answerWords(a planner.ServerSays) string {
+	if a.Serves == "" || a.Serves == "unknown" {
+		return a.Answer
+	}
+	return a.Answer + " → " + a.Serves
 }

@@ -1,0 +1,186 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// StatusMarkdown is a status for a comment on a pull request or an issue, at most
+// MarkdownLimit characters; what is cut is counted and named.
+func StatusMarkdown(r planner.StatusReport) string {
+	p := newMarkdownPage("status")
+	p.end("## edgeward status: " + statusCounts(r) + "\n")
+	if len(r.Buckets) == 0 {
+		return p.String()
+	}
+	p.end("\n" + markdownRow("bucket", "standing", "stage", "served by", "drift") + markdownRow("---", "---", "---", "---", "---"))
+	ordered := driftedFirst(r.Buckets)
+	var left []string
+	for _, b := range ordered {
+		loud := b.Standing == planner.StandBlocked || b.Standing == planner.StandHeld
+		drift := ""
+		if n := len(b.Drift); n > 0 {
+			drift = fmt.Sprintf("**%d**", n)
+		}
+		row := markdownRow(markdownCode(short(b.Address)), strong(string(b.Standing), loud), string(b.Stage), servedBy(b), drift)
+		if left == nil && p.count+len(row) < tableShare && p.add(row, "") {
+			continue
+		}
+		left = append(left, b.Address)
+	}
+	if left != nil {
+		p.name("\nAnd "+Count(len(left), "more bucket")+": ", left, nameShare, ".\n")
+	}
+	p.limit = MarkdownLimit - nameShare
+	var cut cutParts
+	for _, b := range ordered {
+		if text := statusPart(b); text != "" && !p.add(text, "") {
+			cut.buckets = append(cut.buckets, b.Address)
+		}
+	}
+	p.limit = 0
+	cut.say(p)
+	return p.String()
+}
+
+// statusPart is one bucket, folded.
+func statusPart(b planner.BucketStatus) string {
+	if len(b.Names)+len(b.Findings)+len(b.Drift) == 0 && b.Why == "" {
+		return ""
+	}
+	var t strings.Builder
+	fmt.Fprintf(&t, "\n<details><summary>%s: %s</summary>\n\n", htmlCode(short(b.Address)), htmlText(statusHeadline(b)))
+	if b.Why != "" {
+		t.WriteString(markdownText(short(b.Why)) + "\n\n")
+	}
+	for _, d := range b.Drift {
+		fmt.Fprintf(&t, "- **drift** %s was changed by hand. To mend it: %s\n", markdownText(short(d.Path)), markdownText(short(d.Mend)))
+		t.WriteString(indented(fence("diff", diffLines([]planner.ValueChange{{Path: d.Path, Before: orAbsent(d.Expected), After: orAbsent(d.Live)}}))))
+	}
+	if len(b.Drift) > 0 && len(b.Ask) > 0 {
+		fmt.Fprintf(&t, "- ask: %s\n", markdownText(clip(strings.Join(b.Ask, ", "))))
+	}
+	for _, f := range worst(b.Findings) {
+		fmt.Fprintf(&t, "- **%s** %s. %s\n", f.Severity, markdownText(short(f.Summary)), markdownText(clip(f.Detail)))
+	}
+	for _, n := range b.Names {
+		fmt.Fprintf(&t, "- %s is served by %s: %s\n", markdownCode(short(n.Name)), markdownText(n.Serves), markdownCode(short(orAbsent(n.Record))))
+		for _, x := range slices.Concat(n.Authoritative, n.Resolvers) {
+			fmt.Fprintf(&t, "  - %s: %s\n", markdownText(short(x.Server)), markdownText(short(answerWords(x))))
+		}
+	}
+	return t.String() + markdownFold
+}
+
+func orAbsent(v string) string {
+	if v == "" {
+		return "absent"
+	}
+	return v
+}
+
+func statusHeadline(b planner.BucketStatus) string {
+	text := string(b.Standing)
+	if b.Stage != "" {
+		text += " at " + string(b.Stage)
+	}
+	if n := len(b.Drift); n > 0 {
+		text += ", drifted"
+	}
+	if f := findingCounts(b.Findings); f != "" {
+		text += ", " + f
+	}
+	return text
+}
+
+// servedBy are those who serve the bucket's names.
+func servedBy(b planner.BucketStatus) string {
+	var who []string
+	for _, n := range b.Names {
+		if len(who) == 0 || who[len(who)-1] != n.Serves {
+			who = append(who, n.Serves)
+		}
+	}
+	return markdownText(strings.Join(who, ", "))
+}
+
+// driftedFirst orders buckets by what a reader has to act on.
+func driftedFirst(buckets []planner.BucketStatus) []planner.BucketStatus {
+	var first, second, rest []planner.BucketStatus
+	for _, b := range buckets {
+		switch {
+		case len(b.Drift) > 0:
+			first = append(first, b)
+		case b.Standing == planner.StandBlocked || b.Standing == planner.StandHeld:
+			second = append(second, b)
+		default:
+			rest = append(rest, b)
+		}
+	}
+	return append(append(first, second...), rest...)
+}
+
+// statusPage is what the template of the HTML of a status reads.
+type statusPage struct {
+	Summary string
+	Table   htmlTable
+	Parts   []statusHTML
+}
+
+// statusHTML is a bucket there.
+type statusHTML struct {
+	planner.BucketStatus
+	Headline, Class string
+	Names           htmlTable
+	AskWords        string
+}
+
+// StatusHTML is a status as one self-contained HTML file. Its error is a fault of
+// the program.
+func StatusHTML(r planner.StatusReport) (string, error) {
+	page := statusPage{Summary: "Status: " + statusCounts(r) + "."}
+	page.Table.Head = htmlHead("bucket", "standing", "stage", "why")
+	for _, b := range driftedFirst(r.Buckets) {
+		class := outlined{BucketPlan: planner.BucketPlan{Standing: b.Standing}}.class()
+		if len(b.Drift) > 0 {
+			class = "broken"
+		}
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Address, Code: true}, {Text: string(b.Standing), Class: class},
+			{Text: string(b.Stage)}, {Text: b.Why}})
+		part := statusHTML{BucketStatus: b, Headline: statusHeadline(b), Class: class, AskWords: strings.Join(b.Ask, ", ")}
+		for _, n := range b.Names {
+			part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: "provider"}, {Text: orAbsent(n.Record), Code: true}, {Text: n.Serves}})
+			for _, x := range n.Authoritative {
+				part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: x.Server}, {Text: x.Answer, Code: true}, {Text: x.Serves}})
+			}
+			for _, x := range n.Resolvers {
+				part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: x.Server}, {Text: x.Answer, Code: true}, {Text: x.Serves}})
+			}
+		}
+		if part.Names.Rows != nil {
+			part.Names.Head = htmlHead("name", "asked", "answer", "served by")
+		}
+		page.Parts = append(page.Parts, part)
+	}
+	return htmlFile("edgeward status", statusTemplate, page)
+}
+
+const statusTemplate = `<h1>edgeward status</h1>
+<p><b>{{text .Summary}}</b></p>
+{{if .Table.Rows}}{{template "table" .Table}}{{end -}}
+{{range .Parts}}<section>
+<h2>{{code .Address}} <span class="word {{.Class}}">{{text .Headline}}</span></h2>
+{{with .Distribution}}<p>distribution {{code .}}</p>
+{{end}}{{range .Drift}}<article class="error"><h4><span class="word error">drift</span> {{text .Path}} was changed by hand</h4>
+<div class="value"><p>expected, and what stands there</p>
+<p class="before"><span>−</span> {{with .Expected}}{{code .}}{{else}}absent{{end}}</p>
+<p class="after"><span>+</span> {{with .Live}}{{code .}}{{else}}absent{{end}}</p></div>
+<p><b>To mend it:</b> {{text .Mend}}</p></article>
+{{end}}{{if .Drift}}{{with .AskWords}}<p>Ask: {{text .}}</p>
+{{end}}{{end}}{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
+<p>{{text .Detail}}</p></article>
+{{end}}{{if .Names.Rows}}{{template "table" .Names}}{{end}}</section>
+{{end}}`
