@@ -233,7 +233,7 @@ func (c clean) compare(t *testing.T, l *lab) (proof.Result, error) {
 	}
 	targets := targets(c.left, c.at)
 	for i := range targets {
-		targets[i].Whole = (i+int(c.seed))%len(targets) < wholes
+		targets[i].Whole = (i+int(c.seed))%len(targets) < wholes && (!raceDetector || c.seed%2 == 0)
 	}
 	return proof.Compare(t.Context(), o, targets)
 }
@@ -310,7 +310,11 @@ func TestFlakyCleanSites(t *testing.T) {
 func TestCleanSites(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
+	seeds := []uint64{963, 1448} // what once was an alarm, and the first ones
 	for seed := range uint64(cleanSites) {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			c := generate(seed)

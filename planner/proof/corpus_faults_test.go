@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -354,12 +355,14 @@ func silent(http.Handler) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 }
 
-// onRanges edits answers to requests for a range, and lets the others pass.
+var oneRange = regexp.MustCompile(`^bytes=\d*-\d+$`)
+
+// onRanges edits answers to requests for one range, and lets the others pass.
 func onRanges(f func(r *http.Request, a *said)) front {
 	return func(next http.Handler) http.Handler {
 		faulty := edit(f)(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Range") != "" {
+			if oneRange.MatchString(r.Header.Get("Range")) {
 				faulty.ServeHTTP(w, r)
 				return
 			}

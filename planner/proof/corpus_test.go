@@ -349,13 +349,14 @@ func allHeaders() []proof.Aspect {
 }
 
 func crossOrigin() map[string]planted {
-	at := []string{"/page.html", "/plain.txt", "/image.png", "/fresh.json"}
+	// Two targets, so that CORS is asked in both orders.
+	at := []string{"/page.html", "/image.png"}
 	return map[string]planted{
-		"CORS never forwarded": {bucket: corsBucket, at: at[:2], edge: func(s *providers.Settings, c *providers.CacheSettings) {
+		"CORS never forwarded": {bucket: corsBucket, at: at[:1], edge: func(s *providers.Settings, c *providers.CacheSettings) {
 			s.Methods, c.Headers = []string{"GET", "HEAD"}, nil
 		}, want: "cors broken", with: []proof.Aspect{proof.Preflight}},
-		"CORS headers dropped": {bucket: openBucket, at: at[:2], front: drop("Access-Control-Allow-Origin"), want: "cors broken", with: []proof.Aspect{proof.Preflight}},
-		"CORS without Vary": {bucket: corsBucket, at: at[:2], front: edit(func(r *http.Request, a *said) {
+		"CORS headers dropped": {bucket: openBucket, at: at[:1], front: drop("Access-Control-Allow-Origin"), want: "cors broken", with: []proof.Aspect{proof.Preflight}},
+		"CORS without Vary": {bucket: corsBucket, at: at[:1], front: edit(func(r *http.Request, a *said) {
 			a.header.Del("Vary")
 		}), want: "cors changed", with: []proof.Aspect{proof.Preflight}},
 		"CORS lost when cached without Origin": {bucket: corsBucket, at: at, front: remember(0, noOrigin), want: "cors broken", with: []proof.Aspect{proof.Vary, proof.Caching}},
@@ -367,38 +368,38 @@ func crossOrigin() map[string]planted {
 			}
 			return noOrigin(r)
 		}), want: "cors broken", with: []proof.Aspect{proof.Caching}},
-		"CORS for the wrong origin": {bucket: corsBucket, at: at[:2], front: ok(func(h http.Header) {
+		"CORS for the wrong origin": {bucket: corsBucket, at: at[:1], front: ok(func(h http.Header) {
 			if h.Get("Access-Control-Allow-Origin") != "" {
 				h.Set("Access-Control-Allow-Origin", "https://www.example.com")
 			}
 		}), want: "cors broken", with: []proof.Aspect{proof.Preflight}},
-		"CORS opened to all": {bucket: corsBucket, at: at[:2], front: ok(func(h http.Header) {
+		"CORS opened to all": {bucket: corsBucket, at: at[:1], front: ok(func(h http.Header) {
 			h.Set("Access-Control-Allow-Origin", "*")
 		}), want: "cors changed|cors broken", with: []proof.Aspect{proof.Preflight}},
-		"CORS where the bucket has none": {at: at[:2], front: ok(func(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }), want: "cors changed"},
-		"CORS credentials lost":          {bucket: corsBucket, at: at[:2], front: drop("Access-Control-Allow-Credentials"), want: "cors broken|cors changed", with: []proof.Aspect{proof.Preflight}},
-		"exposed headers lost": {bucket: corsBucket, at: at[:2], stored: func(b *sandbox.Bucket) { b.CORS[0].Expose = nil },
+		"CORS where the bucket has none": {at: at[:1], front: ok(func(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }), want: "cors changed"},
+		"CORS credentials lost":          {bucket: corsBucket, at: at[:1], front: drop("Access-Control-Allow-Credentials"), want: "cors broken|cors changed", with: []proof.Aspect{proof.Preflight}},
+		"exposed headers lost": {bucket: corsBucket, at: at[:1], stored: func(b *sandbox.Bucket) { b.CORS[0].Expose = nil },
 			want: "cors broken|cors changed", with: []proof.Aspect{proof.Preflight}},
-		"preflight refused": {bucket: corsBucket, at: at[:2], front: refuse(403, method(http.MethodOptions)), want: "preflight broken"},
-		"preflight answered by the bucket's page": {bucket: corsBucket, at: at[:2], front: ask(func(r *http.Request) {
+		"preflight refused": {bucket: corsBucket, at: at[:1], front: refuse(403, method(http.MethodOptions)), want: "preflight broken"},
+		"preflight answered by the bucket's page": {bucket: corsBucket, at: at[:1], front: ask(func(r *http.Request) {
 			if r.Method == http.MethodOptions {
 				r.Method = http.MethodGet
 			}
 		}), want: "preflight broken"},
-		"preflight without its headers": {bucket: corsBucket, at: at[:2], front: edit(func(r *http.Request, a *said) {
+		"preflight without its headers": {bucket: corsBucket, at: at[:1], front: edit(func(r *http.Request, a *said) {
 			a.header.Del("Access-Control-Allow-Headers")
 		}), want: "preflight broken"},
-		"preflight with fewer methods": {bucket: corsBucket, at: at[:2], front: edit(func(r *http.Request, a *said) {
+		"preflight with fewer methods": {bucket: corsBucket, at: at[:1], front: edit(func(r *http.Request, a *said) {
 			if r.Method == http.MethodOptions {
 				a.header.Set("Access-Control-Allow-Methods", "HEAD")
 			}
 		}), want: "preflight broken"},
-		"preflight kept for less time": {bucket: corsBucket, at: at[:2], front: edit(func(r *http.Request, a *said) {
+		"preflight kept for less time": {bucket: corsBucket, at: at[:1], front: edit(func(r *http.Request, a *said) {
 			if r.Method == http.MethodOptions {
 				a.header.Del("Access-Control-Max-Age")
 			}
 		}), want: "preflight changed"},
-		"preflight allowed where the bucket refuses": {at: at[:2], front: edit(func(r *http.Request, a *said) {
+		"preflight allowed where the bucket refuses": {at: at[:1], front: edit(func(r *http.Request, a *said) {
 			if r.Method == http.MethodOptions {
 				a.status, a.body = http.StatusOK, nil
 				a.header.Set("Access-Control-Allow-Origin", "*")
@@ -602,7 +603,7 @@ func settings() map[string]planted {
 		"bucket locked":  {stored: func(b *sandbox.Bucket) { b.Private = true }, want: "status broken"},
 		"requester pays": {stored: func(b *sandbox.Bucket) { b.RequesterPays = true }, want: "status broken"},
 	}
-	origin := at("/page.html /image.png /dated.pdf /app.js", "cors broken", func(s *providers.Settings, c *providers.CacheSettings) {
+	origin := at("/page.html /image.png", "cors broken", func(s *providers.Settings, c *providers.CacheSettings) {
 		s.OriginRequestID, c.Headers = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf", nil // CORS-S3Origin
 	})
 	origin.bucket, origin.with = corsBucket, []proof.Aspect{proof.Preflight}

@@ -153,7 +153,8 @@ func (j *judging) noAnswer() {
 // sentToHTTPS is the redirect, or the refusal, of http that the user asked for.
 func (j *judging) sentToHTTPS() bool {
 	site, err := url.Parse(j.pair.right.URL)
-	if err != nil || site.Scheme != "http" || j.left.Status == j.right.Status && j.left.get("location") == j.right.get("location") {
+	refused := j.facts.ViewerProtocol == "https-only" && j.right.Status == http.StatusForbidden && (j.left.Status != j.right.Status || j.right.edgeMade() && !j.left.edgeMade())
+	if err != nil || site.Scheme != "http" || !refused && j.left.Status == j.right.Status && j.left.get("location") == j.right.get("location") {
 		return false
 	}
 	d := Difference{Aspect: Redirect, Verdict: Expected, Left: statusText(j.left.Status), Right: statusText(j.right.Status),
@@ -162,7 +163,7 @@ func (j *judging) sentToHTTPS() bool {
 	case j.facts.ViewerProtocol == "redirect-to-https" && redirects(j.right.Status) && j.toHTTPS():
 		d.Means = "Visitors over http are sent to https."
 		d.Right += " to https"
-	case j.facts.ViewerProtocol == "https-only" && j.right.Status == http.StatusForbidden && j.left.Status != j.right.Status:
+	case refused:
 		d.Aspect, d.Means = StatusCode, "Visitors over http are refused."
 	default:
 		return false
