@@ -37,6 +37,7 @@ func (s *session) save(o Options) Saved {
 // applySaved is what apply FILE does.
 func (s *session) applySaved(ctx context.Context, saved Saved) (Report, error) {
 	o := saved.Options(0)
+	o.brief = s.o.brief
 	p, refused, err := saved.Renew(ctx, s.w.Providers(), s.c, o)
 	if err != nil {
 		return Report{}, err
@@ -144,11 +145,15 @@ func TestSavedPlanAfterSettingsMoved(t *testing.T) {
 // TestSavedPlanSurvivesItsOwnProgress: whatever call a run of a saved plan dies
 // at, the same file goes on and finishes.
 func TestSavedPlanSurvivesItsOwnProgress(t *testing.T) {
+	step := 5
+	if killAll {
+		step = 1
+	}
 	for i, b := range newLab(0).config.Buckets {
 		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
 			one := func() *lab { return newLab(int64(i + 1)).only(b.Name) }
-			for n := 1 + i%3; n <= one().calls(t); n += 3 {
+			for n := 1 + i%5; n <= one().calls(t); n += step {
 				if bad := killSaved(t, one(), n, n%2 == 0); bad != "" {
 					t.Fatalf("killed at call %d: %s", n, bad)
 				}
