@@ -571,6 +571,11 @@ func caches() map[string]planted {
 		"errors kept for long": at("/missing", "caching changed", remember(time.Hour, plainly)),
 		"only warm is wrong":   at("/page.html", "body broken", seen(func(again bool, a *said) { spoil(again, a) })),
 		"only cold is wrong":   at("/page.html", "body broken|unsteady broken", seen(func(again bool, a *said) { spoil(!again, a) })),
+		"only what is not in the cache is wrong": at("/page.html", "body broken", edit(func(r *http.Request, a *said) {
+			if onlyQuery(r, "edgeward=") && a.status == http.StatusOK {
+				garble(a)
+			}
+		})),
 		"only warm is refused": at("/page.html", "status broken", seen(func(again bool, a *said) { refuseIf(again, a) })),
 		"warm loses its type":  at("/page.html", "content-type changed", seen(func(again bool, a *said) { untype(again, a) })),
 	}
