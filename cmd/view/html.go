@@ -123,9 +123,9 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .sign.create, .after span { color: var(--good); }
 .sign.change { color: var(--odd); }
 .sign.remove, .before span { color: var(--bad); }
-.value { margin: .4rem 0; border-left: .2rem solid var(--line); padding-left: .6rem; }
-.value p { margin: .1rem 0; }
-.value p:first-child { color: var(--soft); font-size: .875rem; }
+.value { display: grid; grid-template-columns: minmax(0, 11rem) minmax(0, 1fr); gap: 0 .8rem; margin: .15rem 0; border-left: .2rem solid var(--line); padding-left: .6rem; }
+.value p { margin: .05rem 0; grid-column: 2; }
+.value p:first-child { color: var(--soft); font-size: .875rem; grid-column: 1; }
 .before, .after { padding-left: 1.2em; text-indent: -1.2em; }
 .before span, .after span { font-weight: 700; }
 .row { padding-left: 1.2em; }
@@ -138,9 +138,12 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .bar.failed { background: var(--bad); }
 .bar.mixed, .bar.waiting, .bar.started { background: repeating-linear-gradient(45deg, var(--odd) 0 4px, transparent 4px 8px); }
 @media (max-width: 40rem) { th, td { padding: .3rem .35rem; font-size: .875rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
-  article table, article tbody, article tr, article td { display: block; } article thead { display: none; }
-  article tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } article td { border: 0; padding: .1rem 0; }
-  article td[data-label]::before { content: attr(data-label) " "; color: var(--soft); } }
+  .lane { grid-template-columns: 1fr; padding: .3rem 0; } .track { order: 3; }
+  .value { grid-template-columns: minmax(0, 1fr); } .value p, .value p:first-child { grid-column: 1; }
+  :is(article, .cards) :is(table, tbody, tr, td) { display: block; } :is(article, .cards) thead { display: none; }
+  :is(article, .cards) tr { border-bottom: 1px solid var(--line); padding: .3rem 0; }
+  :is(article, .cards) td { border: 0; padding: .1rem 0; text-align: left; } .cards td:empty { display: none; }
+  :is(article, .cards) td[data-label]::before { content: attr(data-label) " "; color: var(--soft); } }
 @media print { :root { color-scheme: light; --text: #000; --soft: #444; --ground: #fff; --block: #fff; --line: #999; --good: #000; --odd: #000; --bad: #000; }
   main { max-width: none; padding: 0; } article { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; }
   details::details-content { content-visibility: visible; display: block; } }

@@ -71,8 +71,8 @@ func markdownCode(text string) string {
 // markdownText is a sentence in which nothing is markup.
 func markdownText(text string) string {
 	// A comment within parts the @ from the name behind it, so that nobody is
-	// called by it.
-	return strings.ReplaceAll(entities(visible(text)), "&#64;", "&#64;<!-- -->")
+	// called by it, and # from a number, so that no issue is.
+	return strings.NewReplacer("&#64;", "&#64;<!-- -->", "&#35;", "&#35;<!-- -->").Replace(entities(visible(text)))
 }
 
 // entities writes all that Markdown could read as markup as numeric character

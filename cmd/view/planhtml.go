@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,8 +26,9 @@ type planPart struct {
 	Open                   bool
 	Facts                  []fact
 	Findings               []planner.Finding
+	StepsTitle             string
 	Steps                  []planStep
-	Expected, Happened     *timeline
+	Timelines              []timeline
 	Events                 htmlTable
 }
 
@@ -144,9 +146,9 @@ func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report)
 			part.Steps = append(part.Steps, newPlanStep(s))
 		}
 		if r == nil {
-			part.Expected = expected(o.BucketPlan)
+			part.StepsTitle, part.Timelines = "Steps", expected(o.BucketPlan)
 		} else {
-			part.Happened = actual(o.Events, *r)
+			part.StepsTitle, part.Timelines = "What was planned", actual(o.Events, *r)
 		}
 		if len(o.Events) > 0 {
 			part.Events.Head = htmlHead("time", "step", "what happened")
@@ -182,7 +184,11 @@ func (o outlined) facts(g planner.Goal) []fact {
 		add("bucket", o.Bucket, true)
 	}
 	add("region", o.Region, true)
-	add("outlook", outlookWords(g, o.BucketPlan), false)
+	outlook := "outlook"
+	if o.Result != nil {
+		outlook = "planned"
+	}
+	add(outlook, outlookWords(g, o.BucketPlan), false)
 	command, words := wayBack(g, o.BucketPlan)
 	add("way back", command, true)
 	add("", words, false)
@@ -201,7 +207,7 @@ const linksListed = 100
 
 // expected is when the steps of a plan should be, counted from its start, with
 // the mixed time; nil when nothing takes time.
-func expected(bp planner.BucketPlan) *timeline {
+func expected(bp planner.BucketPlan) []timeline {
 	end := map[planner.Kind]time.Duration{}
 	type span struct {
 		label, class string
@@ -227,7 +233,7 @@ func expected(bp planner.BucketPlan) *timeline {
 	if total <= 0 {
 		return nil
 	}
-	t := &timeline{Title: "Expected", Length: Duration(total)}
+	t := timeline{Title: "Expected", Length: Duration(total)}
 	for _, s := range spans {
 		words := "at " + Duration(s.from)
 		if s.to > s.from {
@@ -238,12 +244,12 @@ func expected(bp planner.BucketPlan) *timeline {
 		}
 		t.Bars = append(t.Bars, newBar(s.label, words, s.class, s.from, s.to, total))
 	}
-	return t
+	return []timeline{t}
 }
 
 // actual is when the steps of a run were, from its beginning to its end; nil when
 // nothing happened.
-func actual(events []planner.Event, r planner.Report) *timeline {
+func actual(events []planner.Event, r planner.Report) []timeline {
 	total := r.Ended.Sub(r.Started)
 	if total <= 0 || len(events) == 0 {
 		return nil
@@ -260,20 +266,28 @@ func actual(events []planner.Event, r planner.Report) *timeline {
 		}
 		last[e.Kind] = e
 	}
-	t := &timeline{Title: "What happened when", Length: Duration(total)}
+	t := timeline{Title: "What happened when", Length: Duration(total)}
 	for _, k := range order {
 		class := string(last[k].Status)
 		from, to := first[k].Time.Sub(r.Started), last[k].Time.Sub(r.Started)
 		if class != string(planner.EventDone) && class != string(planner.EventFailed) {
 			to = total // it had not ended
 		}
-		words := class + ", from " + moment(first[k].Time) + " to " + moment(r.Started.Add(to))
+		words := fmt.Sprintf("%s, %s to %s", class, within(r, first[k].Time), within(r, r.Started.Add(to)))
 		t.Bars = append(t.Bars, newBar(string(k), words, class, from, to, total))
 	}
 	if t.Bars == nil {
 		return nil
 	}
-	return t
+	return []timeline{t}
+}
+
+// within is a time of a run, without the date when all of it was on one day.
+func within(r planner.Report, t time.Time) string {
+	if moment(r.Started)[:10] == moment(r.Ended)[:10] {
+		return moment(t)[11:]
+	}
+	return moment(t)
 }
 
 // newBar places a bar; none leaves its track.
@@ -289,7 +303,8 @@ const planTemplate = `<h1>{{.Title}}</h1>
 <p><b>{{text .Summary}}</b></p>
 {{with .Times}}<p class="soft">{{text .}}</p>
 {{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
-{{end}}{{if .Table.Rows}}{{template "table" .Table}}{{end -}}
+{{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
+{{end -}}
 {{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
 <dl>
 {{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
@@ -297,10 +312,15 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
 <p>{{text .Detail}}</p>
 <p class="soft">{{code .Code}}</p></article>
-{{end}}{{with .Expected}}{{template "timeline" .}}{{end}}{{with .Happened}}{{template "timeline" .}}{{end -}}
+{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
+<figure class="timeline">
+{{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:min({{.Left}}%, 100% - 3px);width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
+{{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>
+</figure>
+{{end -}}
 {{if .Events.Rows}}<details class="events"><summary>All events</summary>
-{{template "table" .Events}}</details>
-{{end}}{{if .Steps}}<h3>Steps</h3>
+<div class="cards">{{template "table" .Events}}</div></details>
+{{end}}{{if .Steps}}<h3>{{.StepsTitle}}</h3>
 <ol class="steps">
 {{range .Steps}}<li><p><span class="sign {{.Action}}">{{.Sign}}</span> <b>{{.Kind}}</b> <span class="soft">{{.Action}}</span></p>
 <p>{{text .Words}}</p>
@@ -317,10 +337,4 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{end}}</li>
 {{end}}</ol>
 {{end}}</details>
-{{end}}
-{{define "timeline"}}<h3>{{.Title}}</h3>
-<figure class="timeline">
-{{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:{{.Left}}%;width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
-{{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>
-</figure>
 {{end}}`

@@ -30,7 +30,7 @@ func PlanMarkdown(p planner.Plan) string {
 		if o.Expect > 0 {
 			takes = Duration(o.Expect.Duration())
 		}
-		return []string{markdownNames(o.CNAMEs), strong(o.word(), o.rank() < 2), markdownText(doing(o.BucketPlan)), takes, findingCounts(o.Findings)}
+		return []string{markdownNames(o.CNAMEs), strong(o.word(), o.rank() < 2), markdownText(short(doing(o.BucketPlan))), takes, findingCounts(o.Findings)}
 	})
 	page.parts(p.Goal, items)
 	return page.String()
@@ -60,13 +60,14 @@ func RunMarkdown(r Run) string {
 			return []string{markdownNames(o.CNAMEs), "", "", ""}
 		}
 		why, _ := resultWords(*o.Result)
-		return []string{markdownNames(o.CNAMEs), strong(o.word(), !settled(o.Result.Outcome)), string(o.Result.Stage), markdownText(short(why))}
+		return []string{markdownNames(o.CNAMEs), strong(o.word(), !settled(o.Result.Outcome)), markdownText(short(string(o.Result.Stage))), markdownText(short(why))}
 	})
 	page.parts(r.Plan.Goal, items)
 	return page.String()
 }
 
 func strong(word string, loud bool) string {
+	word = markdownText(short(word))
 	if loud {
 		return "**" + word + "**"
 	}
@@ -161,11 +162,11 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 	if n := len(o.Alike); n > 0 {
 		fmt.Fprintf(&b, " and %d alike", n)
 	}
-	b.WriteString(": " + htmlText(o.headline()) + "</summary>\n\n")
+	b.WriteString(": " + htmlText(short(o.headline())) + "</summary>\n\n")
 	if o.Result != nil {
 		why, hint := resultWords(*o.Result)
 		if why != "" {
-			b.WriteString("**" + o.word() + "**: " + markdownText(short(why)) + "\n\n")
+			b.WriteString(strong(o.word(), true) + ": " + markdownText(short(why)) + "\n\n")
 		}
 		if hint != "" {
 			b.WriteString("hint: " + markdownText(short(hint)) + "\n\n")
@@ -179,9 +180,13 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 		c.alike(p, o)
 	}
 	for _, f := range worst(o.Findings) {
-		if !p.add(fmt.Sprintf("- **%s** %s. %s\n", f.Severity, markdownText(short(f.Summary)), markdownText(clip(f.Detail))), markdownFold) {
+		if !p.add(fmt.Sprintf("- %s %s. %s\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail))), markdownFold) {
 			c.findings++
 		}
+	}
+	c.happened(p, o)
+	if o.Result != nil && len(o.Steps) > 0 {
+		p.add("\n**What was planned**\n\n", markdownFold)
 	}
 	p.outlook(g, o)
 	for _, s := range o.Steps {
@@ -189,7 +194,6 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 			c.steps++
 		}
 	}
-	c.happened(p, o)
 	p.end(markdownFold)
 }
 
@@ -222,25 +226,26 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 func (p *markdownPage) outlook(g planner.Goal, o outlined) {
 	text := ""
 	if words := outlookWords(g, o.BucketPlan); words != "" {
-		text += "\n" + markdownText(clip(words)) + "\n"
+		text += markdownText(clip(words)) + "\n\n"
 	}
 	if command, words := wayBack(g, o.BucketPlan); command != "" {
-		text += "\nWay back: " + markdownCode(short(command))
+		text += "Way back: " + markdownCode(short(command))
 		if words != "" {
 			text += ": " + markdownText(short(words))
 		}
-		text += "\n"
+		text += "\n\n"
 	}
-	if text != "" {
-		p.add(text+"\n", markdownFold)
+	if len(o.Findings) > 0 && o.Result == nil {
+		text = "\n" + text
 	}
+	p.add(text, markdownFold)
 }
 
 // markdownStep is a step as an item of a list, with its values before and after
 // in a block that GitHub colours.
 func markdownStep(s planner.Step) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "- %s **%s** %s\n", markdownCode(actionSign(s.Action)), s.Kind, markdownText(short(stepWords(s))))
+	fmt.Fprintf(&b, "- %s %s: %s\n", markdownCode(actionSign(s.Action)), strong(string(s.Kind), true), markdownText(short(stepWords(s))))
 	if len(s.Changes) > 0 {
 		b.WriteString(indented(fence("diff", diffLines(s.Changes))))
 	}
@@ -309,16 +314,16 @@ func (c *cutParts) happened(p *markdownPage, o outlined) {
 	if len(o.Events) == 0 {
 		return
 	}
-	head := "\n"
+	head := "\n**What happened**\n\n"
 	if len(o.Alike) > 0 {
-		head += "What happened to " + markdownCode(short(o.Address)) + ":\n\n"
+		head = "\n**What happened to " + htmlCode(short(o.Address)) + "**\n\n"
 	}
 	if !p.add(head+markdownRow("time", "step", "what happened")+markdownRow("---", "---", "---"), markdownFold) {
 		c.events += len(o.Events)
 		return
 	}
 	for _, e := range o.Events {
-		if !p.add(markdownRow(moment(e.Time), string(e.Kind), markdownText(short(happened(e)))), markdownFold) {
+		if !p.add(markdownRow(moment(e.Time), markdownText(short(string(e.Kind))), markdownText(short(happened(e)))), markdownFold) {
 			c.events++
 		}
 	}

@@ -25,7 +25,7 @@ func StatusMarkdown(r planner.StatusReport) string {
 		if n := len(b.Drift); n > 0 {
 			drift = fmt.Sprintf("**%d**", n)
 		}
-		row := markdownRow(markdownCode(short(b.Address)), strong(string(b.Standing), loud), string(b.Stage), servedBy(b), drift)
+		row := markdownRow(markdownCode(short(b.Address)), strong(string(b.Standing), loud), markdownText(short(string(b.Stage))), servedBy(b), drift)
 		if left == nil && p.count+len(row) < tableShare && p.add(row, "") {
 			continue
 		}
@@ -52,7 +52,7 @@ func statusPart(b planner.BucketStatus) string {
 		return ""
 	}
 	var t strings.Builder
-	fmt.Fprintf(&t, "\n<details><summary>%s: %s</summary>\n\n", htmlCode(short(b.Address)), htmlText(statusHeadline(b)))
+	fmt.Fprintf(&t, "\n<details><summary>%s: %s</summary>\n\n", htmlCode(short(b.Address)), htmlText(short(statusHeadline(b))))
 	if b.Why != "" {
 		t.WriteString(markdownText(short(b.Why)) + "\n\n")
 	}
@@ -64,10 +64,10 @@ func statusPart(b planner.BucketStatus) string {
 		fmt.Fprintf(&t, "- ask: %s\n", markdownText(clip(strings.Join(b.Ask, ", "))))
 	}
 	for _, f := range worst(b.Findings) {
-		fmt.Fprintf(&t, "- **%s** %s. %s\n", f.Severity, markdownText(short(f.Summary)), markdownText(clip(f.Detail)))
+		fmt.Fprintf(&t, "- %s %s. %s\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail)))
 	}
 	for _, n := range b.Names {
-		fmt.Fprintf(&t, "- %s is served by %s: %s\n", markdownCode(short(n.Name)), markdownText(n.Serves), markdownCode(short(orAbsent(n.Record))))
+		fmt.Fprintf(&t, "- %s is served by %s: %s\n", markdownCode(short(n.Name)), markdownText(short(n.Serves)), markdownCode(short(orAbsent(n.Record))))
 		for _, x := range slices.Concat(n.Authoritative, n.Resolvers) {
 			fmt.Fprintf(&t, "  - %s: %s\n", markdownText(short(x.Server)), markdownText(short(answerWords(x))))
 		}
@@ -104,7 +104,7 @@ func servedBy(b planner.BucketStatus) string {
 			who = append(who, n.Serves)
 		}
 	}
-	return markdownText(strings.Join(who, ", "))
+	return markdownText(short(strings.Join(who, ", ")))
 }
 
 // driftedFirst orders buckets by what a reader has to act on.
