@@ -10,8 +10,8 @@ import (
 )
 
 // maskSecrets hides, in the source lines that findings are shown with, what
-// was written down as a secret: in a dns_provider block every text and number
-// but those of settings that are known to be none, and the default of a
+// was written down as a secret: in a dns_provider or aws block every text and
+// number but those of settings that are known to be none, and the default of a
 // sensitive variable. A misspelt setting is not known, so it is hidden too. The
 // names in env("…") and file("…") stay. It needs no valid syntax.
 func (l *loader) maskSecrets() {
@@ -23,7 +23,7 @@ func (l *loader) maskSecrets() {
 		// The diagnostics are those of parsing, which were reported.
 		tokens, _ := hclsyntax.LexConfig(f.Bytes, name, hcl.InitialPos)
 		for len(tokens) > 0 {
-			if isWord(tokens[0], "dns_provider", "variable") {
+			if isWord(tokens[0], "dns_provider", "aws", "variable") {
 				block := tokens[:blockEnd(tokens)]
 				l.maskBlock(masked, block)
 				tokens = tokens[len(block):]
@@ -98,10 +98,14 @@ func (l *loader) maskBlock(src []byte, block hclsyntax.Tokens) {
 	}
 }
 
-// secretSettings says which attributes of a dns_provider block, of which head
-// is the header, may hold a secret.
+// secretSettings says which attributes of a dns_provider or aws block, of which
+// head is the header, may hold a secret.
 func (l *loader) secretSettings(head hclsyntax.Tokens) func(name string) bool {
 	plain := []string{"zones", "nameservers"}
+	if isWord(head[0], "aws") {
+		plain = []string{"profile", "role_arn", "region", "default_tags"}
+		head = nil
+	}
 	for _, t := range head {
 		if t.Type != hclsyntax.TokenQuotedLit {
 			continue

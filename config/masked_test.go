@@ -33,6 +33,18 @@ func TestSecretsAreMasked(t *testing.T) {
 			}
 		})
 	}
+	for name, body := range map[string]string{
+		"not a setting of it": "role_arn = \"arn:aws:iam::123456789012:role/x\"\nsecret_key = \"hunter2\"",
+		"without a role":      "external_id = \"hunter2\"",
+	} {
+		t.Run("aws "+name, func(t *testing.T) {
+			dir := write(t, map[string]string{MainFile: "aws \"x\" {\n" + body + "\n}\n" + tail})
+			_, files, diags := Load(dir, Options{})
+			if got := text(files, diags); !diags.HasErrors() || strings.Contains(got, "hunter2") || !strings.Contains(got, `= "*******"`) {
+				t.Errorf("a secret is shown:\n%s", got)
+			}
+		})
+	}
 	t.Run("sensitive variable", func(t *testing.T) {
 		dir := write(t, map[string]string{MainFile: "variable \"t\" {\n  type = number\n  default = \"hunter2\"\n  sensitive = true\n}\n" +
 			"dns_provider \"cloudflare\" \"x\" {\nzones = [\"example.com\"]\napi_token = var.t\n}\n" + tail})
