@@ -56,7 +56,7 @@ var classes = map[string]error{
 	"OptInRequired": providers.ErrDenied,
 
 	"NoSuchDistribution": providers.ErrNotFound, "NoSuchResource": providers.ErrNotFound,
-	"NoSuchBucket": providers.ErrNotFound, "ResourceNotFoundException": providers.ErrNotFound,
+	"NoSuchBucket": providers.ErrNotFound, "NoSuchKey": providers.ErrNotFound, "ResourceNotFoundException": providers.ErrNotFound,
 	"EntityNotFound": providers.ErrNotFound,
 
 	"CNAMEAlreadyExists": providers.ErrConflict, "DistributionAlreadyExists": providers.ErrConflict,
