@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -244,7 +245,7 @@ const cleanSites = 220
 func flaky() map[string]front {
 	return map[string]front{
 		"one 503":               nth(func(_ *http.Request, a *said) { a.error(503) }, 7),
-		"two 502":               nth(func(_ *http.Request, a *said) { a.error(502) }, 3, 40),
+		"a 502 at two paths":    firstAt(func(a *said) { a.error(502) }, "/page.html", "/plain.txt"),
 		"one connection closed": nth(func(*http.Request, *said) { panic(http.ErrAbortHandler) }, 9),
 		"the first one closed":  nth(func(*http.Request, *said) { panic(http.ErrAbortHandler) }, 1),
 		"one header lost":       nth(func(_ *http.Request, a *said) { a.header.Del("Content-Type") }, 5),
@@ -270,6 +271,18 @@ func nth(spoil func(r *http.Request, a *said), numbers ...int64) front {
 		return edit(func(r *http.Request, a *said) {
 			if slices.Contains(numbers, count.Add(1)) {
 				spoil(r, a)
+			}
+		})(next)
+	}
+}
+
+// firstAt spoils the first answer of each of the paths.
+func firstAt(spoil func(a *said), paths ...string) front {
+	return func(next http.Handler) http.Handler {
+		var seen sync.Map
+		return edit(func(r *http.Request, a *said) {
+			if _, again := seen.LoadOrStore(r.URL.Path, true); !again && slices.Contains(paths, r.URL.Path) {
+				spoil(a)
 			}
 		})(next)
 	}
