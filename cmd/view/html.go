@@ -50,9 +50,6 @@ func htmlCode(text string) string {
 	return "<code>" + template.HTMLEscapeString(visible(text)) + "</code>"
 }
 
-// htmlText is a sentence in HTML.
-func htmlText(text string) string { return template.HTMLEscapeString(visible(text)) }
-
 const htmlPage = `<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -147,7 +147,7 @@ func (p *markdownPage) parts(g planner.Goal, items []outlined) {
 	var cut cutParts
 	p.limit = MarkdownLimit - nameShare
 	for _, o := range items {
-		if len(o.Steps)+len(o.Findings)+len(o.Events) == 0 && (o.Result == nil || settled(o.Result.Outcome)) {
+		if len(o.Steps)+len(o.Findings)+len(o.Events)+len(o.Alike) == 0 && (o.Result == nil || settled(o.Result.Outcome)) {
 			continue // the table says all of it
 		}
 		cut.bucket(p, g, o)
@@ -162,7 +162,7 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 	if n := len(o.Alike); n > 0 {
 		fmt.Fprintf(&b, " and %d alike", n)
 	}
-	b.WriteString(": " + htmlText(short(o.headline())) + "</summary>\n\n")
+	b.WriteString(": " + markdownText(short(o.headline())) + "</summary>\n\n")
 	if o.Result != nil {
 		why, hint := resultWords(*o.Result)
 		if why != "" {
@@ -180,7 +180,7 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 		c.alike(p, o)
 	}
 	for _, f := range worst(o.Findings) {
-		if !p.add(fmt.Sprintf("- %s %s. %s\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail))), markdownFold) {
+		if !p.add(markdownFinding(f), markdownFold) {
 			c.findings++
 		}
 	}
@@ -207,7 +207,7 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 		if i > 0 {
 			word = "," + word
 		}
-		if left > 0 || b.Len()+len(word) > MarkdownLimit/4 {
+		if left > 0 || b.Len()+len(word) > MarkdownLimit*2/5 {
 			left++
 			continue
 		}
@@ -219,6 +219,10 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 	if !p.add(b.String()+".\n\n", markdownFold) {
 		c.buckets = append(c.buckets, o.Alike...)
 	}
+}
+
+func markdownFinding(f planner.Finding) string {
+	return fmt.Sprintf("- %s %s. %s (%s)\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail)), markdownCode(short(f.Code)))
 }
 
 // outlook is how long a bucket should take, with the mixed time, and the way
@@ -235,7 +239,7 @@ func (p *markdownPage) outlook(g planner.Goal, o outlined) {
 		}
 		text += "\n\n"
 	}
-	if len(o.Findings) > 0 && o.Result == nil {
+	if text != "" && len(o.Findings) > 0 && o.Result == nil {
 		text = "\n" + text
 	}
 	p.add(text, markdownFold)
@@ -245,7 +249,7 @@ func (p *markdownPage) outlook(g planner.Goal, o outlined) {
 // in a block that GitHub colours.
 func markdownStep(s planner.Step) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "- %s %s: %s\n", markdownCode(actionSign(s.Action)), strong(string(s.Kind), true), markdownText(short(stepWords(s))))
+	fmt.Fprintf(&b, "- %s %s: %s\n", markdownCode(actionSign(s.Action)), strong(string(s.Kind), true), markdownText(clip(stepWords(s))))
 	if len(s.Changes) > 0 {
 		b.WriteString(indented(fence("diff", diffLines(s.Changes))))
 	}
@@ -261,7 +265,7 @@ func markdownStep(s planner.Step) string {
 		for _, l := range links[:min(len(links), linksShown)] {
 			shown = append(shown, markdownCode(short(l)))
 		}
-		fmt.Fprintf(&b, "  links: %s", strings.Join(shown, ", "))
+		fmt.Fprintf(&b, "  - links: %s", strings.Join(shown, ", "))
 		if more := len(links) - linksShown; more > 0 {
 			fmt.Fprintf(&b, " and %d more", more)
 		}
@@ -316,7 +320,7 @@ func (c *cutParts) happened(p *markdownPage, o outlined) {
 	}
 	head := "\n**What happened**\n\n"
 	if len(o.Alike) > 0 {
-		head = "\n**What happened to " + htmlCode(short(o.Address)) + "**\n\n"
+		head = "\n**What happened to " + markdownCode(short(o.Address)) + "**\n\n"
 	}
 	if !p.add(head+markdownRow("time", "step", "what happened")+markdownRow("---", "---", "---"), markdownFold) {
 		c.events += len(o.Events)

@@ -52,7 +52,7 @@ func statusPart(b planner.BucketStatus) string {
 		return ""
 	}
 	var t strings.Builder
-	fmt.Fprintf(&t, "\n<details><summary>%s: %s</summary>\n\n", htmlCode(short(b.Address)), htmlText(short(statusHeadline(b))))
+	fmt.Fprintf(&t, "\n<details><summary>%s: %s</summary>\n\n", htmlCode(short(b.Address)), markdownText(short(statusHeadline(b))))
 	if b.Why != "" {
 		t.WriteString(markdownText(short(b.Why)) + "\n\n")
 	}
@@ -64,7 +64,7 @@ func statusPart(b planner.BucketStatus) string {
 		fmt.Fprintf(&t, "- ask: %s\n", markdownText(clip(strings.Join(b.Ask, ", "))))
 	}
 	for _, f := range worst(b.Findings) {
-		fmt.Fprintf(&t, "- %s %s. %s\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail)))
+		t.WriteString(markdownFinding(f))
 	}
 	for _, n := range b.Names {
 		fmt.Fprintf(&t, "- %s is served by %s: %s\n", markdownCode(short(n.Name)), markdownText(short(n.Serves)), markdownCode(short(orAbsent(n.Record))))
