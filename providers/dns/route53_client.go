@@ -67,7 +67,37 @@ func (d *route53DNS) tune(o *route53.Options) {
 	}
 	o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
 		return s.Finalize.Insert(d.turns, "Retry", middleware.After)
-	})
+	}, discreet(o.Credentials))
+}
+
+// discreet keeps the credentials out of the messages of refusals: an answer may
+// repeat what it was sent, a proxy's above all.
+func discreet(from aws.CredentialsProvider) func(*middleware.Stack) error {
+	return func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("EdgewardDiscreet", func(ctx context.Context, in middleware.InitializeInput,
+			next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, meta, err := next.HandleInitialize(ctx, in)
+			var api smithy.APIError
+			if from == nil || !errors.As(err, &api) {
+				return out, meta, err
+			}
+			creds, lost := from.Retrieve(ctx) // the SDK keeps them
+			if lost != nil {
+				return out, meta, err
+			}
+			said := message(api)
+			clean := said
+			for _, secret := range []string{creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken} {
+				if secret != "" {
+					clean = strings.ReplaceAll(clean, secret, "(removed)")
+				}
+			}
+			if clean != said {
+				err = &smithy.GenericAPIError{Code: api.ErrorCode(), Message: clean, Fault: api.ErrorFault()}
+			}
+			return out, meta, err
+		}), middleware.Before)
+	}
 }
 
 // limiter counts every attempt, retries too: it stands after "Retry". It halves
