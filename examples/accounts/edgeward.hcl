@@ -54,6 +54,15 @@ bucket "brand" {
     arn = "arn:aws:acm:us-east-1:222222222222:certificate/11111111-2222-3333-4444-555555555555"
   }
 
+  # What the settings below change on purpose needs no word here: the redirect
+  # to https, compression, the security headers. These two are consequences of
+  # cache_policy that the owner has looked at: pages carry no Cache-Control and
+  # may be a day old, and nobody links to a version or a listing of this bucket.
+  verify {
+    paths  = ["/index.html", "/img/**"]
+    accept = ["caching", "query-string"]
+  }
+
   distribution {
     # Visitors of http:// are sent to https://. Browsers keep that redirect, so
     # the way back to S3, which has no https under this name, is then not clean.
@@ -70,7 +79,9 @@ bucket "brand" {
     http_version = "http2and3"
 
     # Objects without Cache-Control stay in CloudFront for up to a day: visitors
-    # see a change in S3 later than today. (The managed policy CachingOptimized.)
+    # see a change in S3 later than today; and query strings do not count. Both
+    # stop the bucket unless verify { accept } names them. (The managed policy
+    # CachingOptimized; docs/cache-policy.md says why it is not the default.)
     cache_policy = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
     # Adds security headers to every answer, among them Strict-Transport-Security.
