@@ -521,6 +521,9 @@ func rangeRows() map[string]judged {
 	several := func(mark, body string) answer {
 		return said(206, "--"+mark+"\r\n"+body+"\r\n--"+mark+"--", "Content-Type: multipart/byteranges; boundary="+mark, `ETag: "abc"`)
 	}
+	typed := func(mark, kind, body string) answer {
+		return several(mark, "Content-Range: bytes 0-0/40\r\nContent-Type: "+kind+"\r\n\r\n"+body)
+	}
 	whole := object()
 	refused := turned(xmlError(416, "InvalidRange", "1"), "Content-Range: bytes */40")
 	return map[string]judged{
@@ -545,6 +548,9 @@ func rangeRows() map[string]judged {
 		"range without the length":             list("bytes=2-5", partOf(2, 5), turned(partOf(2, 5), "Content-Range: bytes 2-5/*"), "range changed"),
 		"range of several, other marks":        list("bytes=0-0,2-2", several("x", "a"), several("yy", "a"), "range expected"),
 		"range of several, other bytes":        list("bytes=0-0,2-2", several("x", "a"), several("yy", "b"), "range broken"),
+		"range of several, another type":       list("bytes=0-0,2-2", typed("x", "text/css", "a"), typed("yy", "text/plain", "a"), "content-type changed"),
+		"range of several, type and bytes":     list("bytes=0-0,2-2", typed("x", "text/css", "a"), typed("yy", "text/plain", "b"), "range broken"),
+		"range of several, type last":          list("bytes=0-0,2-2", several("x", "Content-Type: a/b\r\nContent-Range: bytes 0-0/9\r\n\r\na"), several("yy", "Content-Range: bytes 0-0/9\r\nContent-Type: a/b\r\n\r\na"), "range expected"),
 		"range error that names no length":     list("bytes=99-", refused, turned(refused, "Content-Range: "), "range expected"),
 		"range error of another length":        list("bytes=99-", refused, turned(refused, "Content-Range: bytes */41"), "range changed"),
 		"range of what is unpacked":            list("bytes=0-3", turned(partOf(0, 3), "Content-Encoding: gzip"), turned(partOf(4, 7), "Content-Encoding: ", "Content-Range: bytes 0-3/99"), "content-encoding changed"),

@@ -202,16 +202,53 @@ func (j *judging) multipart() bool {
 	if j.sameBytes() && l == r {
 		return true
 	}
-	d := Difference{Aspect: Range, Verdict: Expected, Left: statusText(206) + ", several parts", Right: statusText(206) + ", several parts", Source: sourceMultipart,
+	const several = ", several parts"
+	d := Difference{Aspect: Range, Verdict: Expected, Left: statusText(206) + several, Right: statusText(206) + several, Source: sourceMultipart,
 		Means: "Whoever asks for several parts gets them, between other marks."}
 	if j.left.wholeKept() && j.right.wholeKept() {
-		mark := []byte("\x00")
-		if !bytes.Equal(bytes.ReplaceAll(j.left.Body, []byte(l), mark), bytes.ReplaceAll(j.right.Body, []byte(r), mark)) {
+		left, leftType := partsOf(j.left.Body, l)
+		right, rightType := partsOf(j.right.Body, r)
+		switch {
+		case left != right:
+			d.Left, d.Right = rangeText(j.left)+several+", "+bodyText(j.left), rangeText(j.right)+several+", "+bodyText(j.right)
 			d.Verdict, d.Means, d.Mend = Broken, "Whoever asks for several parts gets other bytes.", mendStale
+		case mediaType(leftType) != mediaType(rightType):
+			// Each part has the type of the object.
+			d = Difference{Aspect: ContentType, Verdict: Changed, Left: typeText(leftType), Right: typeText(rightType), Mend: mendFunction,
+				Means: "Whoever asks for several parts is told another type of the object."}
 		}
 	}
 	j.add(d)
 	return true
+}
+
+var typeLine = regexp.MustCompile(`(?im)^content-type:([^\r\n]*)\r?\n`)
+
+// partsOf is a body of several parts without its marks and without the types
+// that its parts say they have, and the first of these.
+func partsOf(body []byte, mark string) (parts, kind string) {
+	var out strings.Builder
+	for i, part := range bytes.Split(body, []byte("--"+mark)) {
+		head, content, ok := bytes.Cut(part, []byte("\r\n\r\n"))
+		if ok {
+			head = append(bytes.Clone(head), "\r\n"...)
+		}
+		if m := typeLine.FindSubmatch(head); ok && m != nil {
+			if kind == "" {
+				kind = strings.TrimSpace(string(m[1]))
+			}
+			head = typeLine.ReplaceAll(head, nil)
+		}
+		fmt.Fprintf(&out, "%d %s\x00%s", i, head, content)
+	}
+	return out.String(), kind
+}
+
+func typeText(kind string) string {
+	if kind == "" {
+		return "no Content-Type"
+	}
+	return "Content-Type: " + kind
 }
 
 // boundary is that of an answer with several parts, or "".
