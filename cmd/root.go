@@ -75,7 +75,7 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 		return refuse("leave -chdir out", "%s reads no folder", c.CommandPath())
 	}
 	if c.Flags().Changed("parallelism") && a.flags.parallelism < 1 {
-		return refuse("leave it out to use the configuration's", "-parallelism is %d, which is less than 1", a.flags.parallelism)
+		return refuse("leave it out, or type 1 or more", "-parallelism is %d, which is less than 1", a.flags.parallelism)
 	}
 	return nil
 }

@@ -88,8 +88,8 @@ func (a *app) verifyCommand() *cobra.Command {
 	f.StringVar(&v.resume, "resume", "", "write what is found to `FILE` as it goes; an interrupted run with the same file goes on")
 	f.Float64Var(&v.rate, "rate", 0, "begin at most `N` requests a second at each host (default 100)")
 	f.StringVar(&v.seed, "seed", "", "choose the sample by `TEXT`; the same text chooses the same objects")
-	f.IntVar(&v.maxRequests, "max-requests", 0, "send at most `N` requests a bucket (default: the configuration's, or no bound)")
-	f.Var(&v.maxBytes, "max-bytes", "read at most `SIZE` a bucket, such as 2GB (default: the configuration's, or no bound)")
+	f.IntVar(&v.maxRequests, "max-requests", 0, "send at most `N` requests a bucket (default: the configuration's; for two sites no bound)")
+	f.Var(&v.maxBytes, "max-bytes", "read at most `SIZE` a bucket, such as 2GB (default: the configuration's; for two sites no bound)")
 	v.sites.register(c)
 	a.complete(c, "accept", func(*cobra.Command) []string { return acceptNames() })
 	return c
@@ -133,8 +133,8 @@ func (v *verifyFlags) check(c *cobra.Command) error {
 	if c.Flags().Changed("rate") && !(v.rate > 0) {
 		return refuse("leave it out for 100 a second", "-rate is %v, which is not more than 0", v.rate)
 	}
-	if v.maxRequests < 0 {
-		return refuse("leave it out, or type a number of requests", "-max-requests is %d, which is less than 0", v.maxRequests)
+	if c.Flags().Changed("max-requests") && v.maxRequests < 1 {
+		return refuse("leave it out, or type a number of requests", "-max-requests is %d, which is less than 1", v.maxRequests)
 	}
 	return nil
 }

@@ -3,9 +3,11 @@ package cmd
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -92,7 +94,26 @@ func (s *siteFlags) check(c *cobra.Command, folder []string) error {
 			return err
 		}
 	}
+	for _, o := range s.origins {
+		if err := originOf(o); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// originOf judges one -origin: a scheme and a host, as browsers send it.
+func originOf(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case text == "*" || text == "null":
+		return nil
+	case err == nil && u.Scheme != "" && u.Host != "" && validPort(u.Port()) && u.Scheme+"://"+u.Host == text:
+		return nil
+	case err == nil && u.Scheme != "" && u.Host != "":
+		return refuse("type -origin="+u.Scheme+"://"+u.Host, "-origin=%s is more than an origin", text)
+	}
+	return refuse("type it as browsers send it: -origin=https://app.example.com", "-origin=%s is no origin", text)
 }
 
 // acceptable judges one -accept, as config does verify { accept }.
@@ -100,6 +121,14 @@ func acceptable(name string) error {
 	names := acceptNames()
 	if slices.Contains(names, name) {
 		return nil
+	}
+	switch name {
+	case "broken":
+		return refuse("type the aspects whose changes visitors may see, such as -accept=cache-control",
+			"-accept=broken cannot be: a visitor does not get what the left gives")
+	case "*", "all", "changed":
+		return refuse("type each aspect whose changes visitors may see, such as -accept=cache-control; they are "+strings.Join(names, ", "),
+			"-accept=%s would accept what nobody has looked at", name)
 	}
 	for _, a := range config.Aspects() {
 		if a.Name == name {
@@ -198,6 +227,10 @@ func (s *siteFlags) read() (left proof.Site, right []proof.Site, err error) {
 		seen[u] = true
 		right = append(right, proof.Site{URL: u, Dial: s.rightConnect})
 	}
+	if slices.Contains(right, left) {
+		return left, nil, refuse("type what differs; the same URL at another place is -right-connect=HOST, such as a distribution's domain",
+			"-left and -right are the same site, %s", siteName(left))
+	}
 	return left, right, nil
 }
 
@@ -229,7 +262,7 @@ func (a *app) targets(s *siteFlags, sites ...proof.Site) ([]proof.Target, error)
 		}
 	}
 	if len(targets) == 0 {
-		return nil, refuse("write a path a line, such as /index.html", "%s has no path", s.pathsFrom)
+		return nil, refuse("write a path a line, such as /index.html", "-paths-from=%s has no path", s.pathsFrom)
 	}
 	markWhole(targets)
 	return targets, nil
@@ -382,7 +415,7 @@ func (a *app) verifySites(c *cobra.Command, v *verifyFlags) error {
 	}
 	web, err := probe.NewWeb(probe.WebOptions{CAFile: v.sites.caFile, Version: buildVersion()})
 	if err != nil {
-		return err
+		return caFault(v.sites.caFile, err)
 	}
 	record, err := a.openRecord(v.resume, sitesRecord(left, right, targets, v))
 	if err != nil {
@@ -419,6 +452,16 @@ func (a *app) verifySites(c *cobra.Command, v *verifyFlags) error {
 	return a.verifyEnd(r, js, v, record)
 }
 
+// caFault says what is wrong with the file of -ca-file.
+func caFault(name string, err error) error {
+	const hint = "name a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----"
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return refuse(hint, "read -ca-file=%s: %v", name, file.Err)
+	}
+	return refuse(hint, "-ca-file=%s has no certificate in it", name)
+}
+
 // notCompared says why there is no verdict. Nothing was attempted when the
 // budget was too small from the first; else something was, and is not known to
 // be the same.
@@ -435,7 +478,12 @@ func (a *app) notCompared(ctx context.Context, record *record, err error) error 
 	}
 	var left *proof.LeftError
 	if errors.As(err, &left) && len(view.Hints(err)) == 0 {
-		err = hinted{err, "look at -left and -left-connect: the site as it is must answer"}
+		hint := "look at -left and -left-connect: the site as it is must answer"
+		var certificate *tls.CertificateVerificationError
+		if errors.As(err, &certificate) {
+			hint += "; -ca-file=FILE trusts a certificate authority of your own"
+		}
+		err = hinted{err, hint}
 	}
 	fmt.Fprintln(a.stderr, view.Error(err, a.msg))
 	return exit(exitDiffers)
