@@ -30,6 +30,7 @@ type flags struct {
 
 	out              string
 	json             bool
+	jsonSchema       bool
 	into             into
 	detailedExitCode bool
 

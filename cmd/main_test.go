@@ -39,7 +39,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits CODE PROGRAM ARG…: runs the program, which must end with the code.
+// exits CODE PROGRAM ARG…: runs the program, which must end with the code; JSON
+// that it wrote must fit the schema.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
@@ -55,6 +56,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	if got != exitRefused { // then nothing was written
+		checkJSON(ts, args[1:])
 	}
 }
 

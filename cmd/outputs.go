@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
 
 	"github.com/edgeward/edgeward/cmd/view"
 	"github.com/edgeward/edgeward/planner"
@@ -18,6 +19,14 @@ func (a *app) intoPlan(plan string) error {
 		}
 	}
 	return a.flags.into.check([2]string{"out", a.flags.out})
+}
+
+// jsonSchema is the schema of all JSON that the commands write: of a plan, with
+// the others among its definitions.
+func jsonSchema() map[string]any {
+	return view.Schema(map[string]reflect.Type{
+		"VerifySites": reflect.TypeFor[sitesReport](), "Providers": reflect.TypeFor[providersList](),
+	})
 }
 
 func samePath(a, b string) bool {

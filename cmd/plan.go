@@ -19,6 +19,11 @@ that are not done. It changes nothing. The same world gives the same plan.
 With -out=FILE the plan is saved too: edgeward apply FILE does then what was
 reviewed and nothing else, and refuses each bucket whose facts moved since.
 
+-json-into, -md-into and -html-into write the plan to files, all of the same values:
+for programs, for a comment on a pull request (never above 60,000 characters), as
+one page for a browser. -json-schema prints the JSON Schema of every JSON that
+edgeward writes.
+
 Exit codes:
   0    the plan was made; with -detailed-exitcode: nothing is undone
   1    nothing was attempted: configuration, credentials
@@ -31,13 +36,19 @@ Exit codes:
   edgeward plan -out=migration.plan -md-into=comment.md -html-into=plan.html
   edgeward plan -sandbox`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.planRun(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if a.flags.jsonSchema {
+				return a.printJSON(jsonSchema())
+			}
+			return a.planRun(c.Context())
+		},
 	}
 	a.worldFlags(c)
 	a.stageFlags(c)
 	a.jsonFlag(c)
 	a.flags.into.register(c)
 	c.Flags().StringVar(&a.flags.out, "out", "", "save the plan to `FILE`, for edgeward apply FILE")
+	c.Flags().BoolVar(&a.flags.jsonSchema, "json-schema", false, "print the JSON Schema of all JSON that edgeward writes, and do nothing else")
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when something is undone")
 	return c
 }

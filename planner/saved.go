@@ -55,7 +55,7 @@ func Save(p Plan, o Options, edgeward, configuration string) Saved {
 		Plan:   p, Facts: map[string][]Fact{},
 	}
 	for _, b := range p.Buckets {
-		s.Facts[b.Address] = b.Facts
+		s.Facts[b.Address] = append([]Fact{}, b.Facts...) // never null
 	}
 	return s
 }

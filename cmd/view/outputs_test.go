@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -439,3 +440,37 @@ func TestExpectedTimeline(t *testing.T) {
 }
 
 func TestRunSurvivesJSON(t *testing.T) { roundTrip(t, everyRun(), JSON) }
+
+// The schema has every value of every typed string, as the source has them.
+func TestSchemaHasEveryValue(t *testing.T) {
+	source := map[string][]string{}
+	for _, dir := range []string{"../../planner", "../../planner/proof"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range files {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^\t[A-Z]\w* +([A-Z]\w*) += "([^"]*)"`).FindAllStringSubmatch(string(src), -1) {
+				source[m[1]] = append(source[m[1]], m[2])
+			}
+		}
+	}
+	for of, values := range schemaEnums() {
+		var got []string
+		for _, v := range values {
+			if s := fmt.Sprint(v); s != "" {
+				got = append(got, s)
+			}
+		}
+		want := source[of.Name()]
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-source +schema):\n%s", of, diff)
+		}
+	}
+}
