@@ -233,18 +233,17 @@ func comparison(w providers.World, b config.Bucket, a Actual, seed string) proof
 	if a.Dist == nil {
 		return o
 	}
-	s := a.Dist.Settings
-	if !slices.Contains(o.Facts.OriginHosts, s.OriginDomain) {
-		o.Facts.OriginHosts = append(o.Facts.OriginHosts, s.OriginDomain)
+	if origin := a.Dist.Settings.OriginDomain; !slices.Contains(o.Facts.OriginHosts, origin) {
+		o.Facts.OriginHosts = append(o.Facts.OriginHosts, origin)
 	}
-	if s.ViewerProtocol != "allow-all" {
-		o.Facts.ViewerProtocol = s.ViewerProtocol
+	// What the configuration does not ask for stays a difference: somebody else's
+	// setting of an adopted distribution, or a change by hand.
+	d := b.Distribution
+	if asked(d.ViewerProtocol) != "allow-all" {
+		o.Facts.ViewerProtocol = asked(d.ViewerProtocol)
 	}
-	o.Facts.Compress, o.Facts.ResponseHeaders = s.Compress, s.ResponseHeadersID != ""
-	o.Facts.DefaultRootObject = s.DefaultRootObject
-	if root := b.Distribution.DefaultRootObject; root != nil {
-		o.Facts.DefaultRootObject = *root
-	}
+	o.Facts.Compress, o.Facts.ResponseHeaders = asked(d.Compress), asked(d.ResponseHeadersPolicy) != ""
+	o.Facts.DefaultRootObject = asked(d.DefaultRootObject)
 	names := b.Names()
 	if i := slices.Index(names, b.Name); i > 0 { // the moved one is the first
 		names = slices.Insert(slices.Delete(names, i, i+1), 0, b.Name)
@@ -255,6 +254,14 @@ func comparison(w providers.World, b config.Bucket, a Actual, seed string) proof
 		}
 	}
 	return o
+}
+
+// asked is what the configuration says, or nothing.
+func asked[T any](set *T) T {
+	if set == nil {
+		return *new(T)
+	}
+	return *set
 }
 
 // siteKind is the endpoint of S3 that visitors use, or used before the switch.

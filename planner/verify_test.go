@@ -322,10 +322,20 @@ func TestComparisonFacts(t *testing.T) {
 	o := comparison(providers.World{}, b, a, "s")
 	want := proof.Options{Left: proof.Site{URL: "http://a.example.com", Dial: s3Name}, Seed: "s", MaxRequests: 7, MaxBytes: 8, Accept: []proof.Aspect{proof.Vary},
 		Right: []proof.Site{{URL: "http://a.example.com", Dial: edge}, {URL: "https://a.example.com", Dial: edge}, {URL: "http://b.example.com", Dial: edge}, {URL: "https://b.example.com", Dial: edge}},
-		Facts: proof.Facts{CloudFront: true, ViewerProtocol: "redirect-to-https", DefaultRootObject: root, Compress: true, ResponseHeaders: true, CORS: cors,
-			OriginHosts: []string{s3Name, "a.example.com.s3.amazonaws.com"}}}
+		Facts: proof.Facts{CloudFront: true, DefaultRootObject: root, CORS: cors, OriginHosts: []string{s3Name, "a.example.com.s3.amazonaws.com"}}}
 	if d := cmp.Diff(want, o); d != "" {
-		t.Error(d)
+		t.Errorf("what somebody else set is taken for the user's: %s", d)
+	}
+	b.Distribution.DefaultRootObject = nil
+	a.Dist.Settings.DefaultRootObject = root
+	b.Distribution.ViewerProtocol, b.Distribution.Compress, b.Distribution.ResponseHeadersPolicy = new("redirect-to-https"), new(true), new("id")
+	f := comparison(providers.World{}, b, a, "s").Facts
+	if f.ViewerProtocol != "redirect-to-https" || !f.Compress || !f.ResponseHeaders || f.DefaultRootObject != "" {
+		t.Errorf("%+v", f)
+	}
+	b.Distribution.ViewerProtocol, b.Distribution.ResponseHeadersPolicy = new("allow-all"), new("")
+	if f := comparison(providers.World{}, b, a, "s").Facts; f.ViewerProtocol != "" || f.ResponseHeaders {
+		t.Errorf("%+v", f)
 	}
 	site := stageActual(func(a *Actual) {
 		a.Names[0].Set.Records[0].Value = "s3-website-eu-west-1.amazonaws.com"

@@ -114,6 +114,31 @@ func freshOf(s side) freshness {
 	return out
 }
 
+// clockSlack is how far two clocks, and two numbers of whole seconds, may be
+// apart.
+const clockSlack = 2 * time.Second
+
+// oldCopy: the right has a copy of the version before, which was fetched before
+// the object was replaced, and which the object itself lets caches keep for so
+// long. Browsers do the same; what else differs is the other version.
+func (j *judging) oldCopy() bool {
+	l, r := j.left, j.right
+	copy, fresh := kept(r), freshOf(r)
+	if !copy.kept || fresh.never || copy.age < 0 || copy.age > fresh.seconds || !j.alike("cache-control") {
+		return false
+	}
+	replaced, lerr := http.ParseTime(l.get("last-modified"))
+	had, rerr := http.ParseTime(r.get("last-modified"))
+	now, nerr := http.ParseTime(l.get("date"))
+	fetched := now.Add(-time.Duration(copy.age) * time.Second)
+	if lerr != nil || rerr != nil || nerr != nil || !replaced.After(had) || replaced.Before(fetched.Add(-clockSlack)) {
+		return false
+	}
+	j.add(Difference{Aspect: Caching, Verdict: Expected, Left: "the version of " + dateText(replaced) + ", " + fresh.text, Right: "the version of " + dateText(had) + ", " + copy.text,
+		Means: "Visitors get a copy of the version before, for as long as the object itself lets caches keep it.", Source: sourceFresh})
+	return true
+}
+
 // caching: an answer that is kept longer than the left lets caches keep it is
 // seen late when the object changes.
 func (j *judging) caching() {

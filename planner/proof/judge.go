@@ -124,7 +124,7 @@ func (j *judging) all() {
 		}
 	case j.right.err != nil:
 		j.noAnswer()
-	case j.sentToHTTPS(), j.rootObject():
+	case j.sentToHTTPS(), j.rootObject(), j.oldCopy():
 	case j.pair.shape.method == http.MethodOptions:
 		j.preflight()
 	default:

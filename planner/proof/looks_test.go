@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +113,135 @@ func TestObjectReplaced(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// An object that is replaced between any two requests is no difference; a right
+// that stays behind is.
+func TestObjectAlwaysReplaced(t *testing.T) {
+	for name, behind := range map[string]bool{"the same": false, "behind": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, targets := objects(3, 1)
+				begun := s[targets[0].Path]
+				right := altered(s, func(w http.ResponseWriter, r *http.Request) bool {
+					if !behind || r.URL.Path != targets[0].Path {
+						return false
+					}
+					store{r.URL.Path: begun}.ServeHTTP(w, r)
+					return true
+				})
+				o, web := options(s, right)
+				web.before = func(n int, r providers.Request) error {
+					if n%5 == 0 {
+						s[targets[0].Path] = strings.Repeat("x", 50) + strconv.Itoa(n)
+					}
+					return nil
+				}
+				o.Parallel = 1
+				got := compared(t, o, targets)
+				if want := map[bool]Verdict{false: Same, true: Broken}[behind]; got.Verdict != want {
+					t.Errorf("%+v, want %s", got, want)
+				}
+			})
+		})
+	}
+}
+
+// What was broken in one look and changed in the next is looked at a third time.
+func TestBrokenOrChanged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		statuses []int
+		want     Verdict
+		blamed   bool
+	}{
+		"changed":             {[]int{403, 403}, Expected, false},
+		"broken once":         {[]int{200, 403, 403}, Expected, true},
+		"changed, broken":     {[]int{403, 200, 403}, Expected, true},
+		"broken twice":        {[]int{200, 403, 200}, Broken, false},
+		"broken, then broken": {[]int{200, 200}, Broken, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				o, _ := options(store{}, altered(store{}, func(w http.ResponseWriter, _ *http.Request) bool {
+					w.WriteHeader(tt.statuses[n])
+					n++
+					return true
+				}))
+				o.Right, o.Accept = o.Right[:1], []Aspect{StatusCode}
+				var out Outcome
+				o.Keep = func(x Outcome) error { out = x; return nil }
+				r := newRun(o, []Target{{Path: "/none", Aside: true, Size: -1}})
+				r.judge = func(_ Facts, t Target, p pair) []Difference {
+					d := Difference{Path: t.Path, Aspect: StatusCode, Verdict: Changed, Left: "404", Right: "403"}
+					if p.reply.Status == 200 {
+						d.Verdict = Broken
+					}
+					return []Difference{d}
+				}
+				got, err := r.compare(t.Context())
+				if err != nil || got.Verdict != tt.want || n != len(tt.statuses) || out.Blamed != tt.blamed || out.Failed != tt.blamed {
+					t.Errorf("%+v, %+v after %d looks: %v", got, out, n, err)
+				}
+			})
+		})
+	}
+}
+
+// A copy of the version before, which the object lets caches keep and which was
+// fetched when it was right, is expected; what is no such copy is broken.
+func TestOldCopy(t *testing.T) {
+	const path = "/app.js"
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	version := func(body string, at time.Time, control string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Date", now.Format(http.TimeFormat))
+			h.Set("Content-Type", "text/javascript")
+			h.Set("Etag", strconv.Quote(body[:3]))
+			if control != "" {
+				h.Set("Cache-Control", control)
+			}
+			http.ServeContent(w, r, "", at, strings.NewReader(body))
+		})
+	}
+	tests := map[string]struct {
+		age      int
+		replaced time.Duration // ago
+		left     string
+		control  string
+		want     Verdict
+	}{
+		"fetched before":             {600, 60 * time.Second, "max-age=3600", "max-age=3600", Expected},
+		"fetched in the same second": {60, 61 * time.Second, "max-age=3600", "max-age=3600", Expected},
+		"fetched after":              {600, 700 * time.Second, "max-age=3600", "max-age=3600", Broken},
+		"too old":                    {3700, 60 * time.Second, "max-age=3600", "max-age=3600", Broken},
+		"nothing said":               {600, 60 * time.Second, "", "", Broken},
+		"not to be kept":             {600, 60 * time.Second, "no-cache", "no-cache", Broken},
+		"the right's own time":       {600, 60 * time.Second, "max-age=60", "max-age=3600", Broken},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left := version("new version of another length", now.Add(-tt.replaced), tt.left)
+				old, missed := version("old version", now.Add(-24*time.Hour), tt.control), version("new version of another length", now.Add(-tt.replaced), tt.left)
+				o, _ := options(left, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.RawQuery != "" {
+						missed.ServeHTTP(w, r)
+						return
+					}
+					w.Header().Set("X-Cache", "Hit from cloudfront")
+					w.Header().Set("Age", strconv.Itoa(tt.age))
+					old.ServeHTTP(w, r)
+				}))
+				o.Facts.CORS = nil
+				got, err := Compare(t.Context(), o, []Target{{Path: path, Size: 29, Whole: true}})
+				if err != nil || got.Verdict != tt.want {
+					t.Errorf("%s, want %s: %+v, %v", got.Verdict, tt.want, got.Differences, err)
+				}
+			})
+		})
+	}
 }
 
 func TestUnsteady(t *testing.T) {

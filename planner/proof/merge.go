@@ -61,12 +61,14 @@ func (d Difference) same() string {
 }
 
 // merge makes one difference of what many requests for a path show alike, and
-// leaves out what follows from another one.
-func merge(found []finding) []Difference {
+// leaves out what follows from another one. accept are the aspects that the user
+// accepts: they count for themselves.
+func merge(found []finding, accept []Aspect) []Difference {
 	var out []Difference
 	at := map[string]int{}
-	for _, f := range found {
-		if hidden(f, found) {
+	hidden := hide(found, accept)
+	for i, f := range found {
+		if hidden[i] {
 			continue
 		}
 		key := f.same()
@@ -88,15 +90,36 @@ func merge(found []finding) []Difference {
 	return out
 }
 
-// hidden: a cause at the same site explains f. Of two that explain each other
-// the one that was seen first is told.
-func hidden(f finding, found []finding) bool {
-	for _, c := range found {
-		if explains(c, f) && (!explains(f, c) || first(c, f, found)) {
-			return true
+// hide says which findings a cause at the same site explains. Of two that explain
+// each other the one that was seen first is told; of several in a circle one is.
+func hide(found []finding, accept []Aspect) []bool {
+	hidden := make([]bool, len(found))
+	for i, f := range slices.Backward(found) {
+		for k, c := range found {
+			if !hidden[k] && explains(c, f) && (!c.accepted(accept) || f.accepted(accept) || c.implies(f)) {
+				hidden[i] = true
+				break
+			}
 		}
 	}
-	return false
+	return hidden
+}
+
+// accepted: the user lets visitors see it.
+func (c finding) accepted(accept []Aspect) bool {
+	return c.Verdict == Changed && slices.Contains(accept, c.Aspect)
+}
+
+// implies: who accepts c has accepted f too. Another status, page or place does
+// not tell what else is another one.
+func (c finding) implies(f finding) bool {
+	switch c.Aspect {
+	case StatusCode, Redirect, Body:
+		return f.Verdict.Passes() || c.alike(f)
+	case Caching:
+		return f.Aspect != Compression && f.Aspect != QueryString
+	}
+	return true
 }
 
 func explains(c, f finding) bool {
@@ -106,10 +129,3 @@ func explains(c, f finding) bool {
 
 // alike: both show the same, so the query of one has no part in it.
 func (c finding) alike(f finding) bool { return c.Left == f.Left && c.Right == f.Right }
-
-func first(c, f finding, found []finding) bool {
-	at := func(x finding) int {
-		return slices.IndexFunc(found, func(y finding) bool { return y.Difference == x.Difference && y.site == x.site && y.get == x.get })
-	}
-	return at(c) < at(f)
-}

@@ -57,8 +57,42 @@ func TestMerge(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, d := range merge(tt.found) {
+			for _, d := range merge(tt.found, nil) {
 				got = append(got, fmt.Sprintf("%s %s %s %d", d.Aspect, d.Verdict, d.Request, d.Also))
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// What the user accepted hides only what is accepted with it.
+func TestMergeAccepted(t *testing.T) {
+	found := func(a Aspect, v Verdict, right string) finding {
+		return finding{Difference: Difference{Path: "/o", Aspect: a, Verdict: v, Left: "l", Right: right}, get: partPlain}
+	}
+	tests := map[string]struct {
+		accept []Aspect
+		found  []finding
+		want   []Aspect
+	}{
+		"another status":               {[]Aspect{StatusCode}, []finding{found(StatusCode, Changed, "403"), found(Preflight, Changed, "p")}, []Aspect{StatusCode, Preflight}},
+		"not accepted":                 {nil, []finding{found(StatusCode, Changed, "403"), found(Preflight, Changed, "p")}, []Aspect{StatusCode}},
+		"both accepted":                {[]Aspect{StatusCode, Preflight}, []finding{found(StatusCode, Changed, "403"), found(Preflight, Changed, "p")}, []Aspect{StatusCode}},
+		"the same with a query":        {[]Aspect{StatusCode}, []finding{found(StatusCode, Changed, "403"), found(QueryString, Changed, "403")}, []Aspect{StatusCode}},
+		"an error page, and caching":   {[]Aspect{Body}, []finding{found(Body, Changed, "p"), found(Caching, Changed, "Age: 99")}, []Aspect{Caching}},
+		"an ETag, and conditions":      {[]Aspect{ETag}, []finding{found(ETag, Changed, "e"), found(Conditional, Changed, "200")}, []Aspect{ETag}},
+		"staleness, and the ETag":      {[]Aspect{Caching}, []finding{found(Caching, Changed, "Age: 99"), found(ETag, Changed, "e")}, []Aspect{Caching}},
+		"staleness, and a query":       {[]Aspect{Caching}, []finding{found(Caching, Changed, "Age: 99"), found(QueryString, Changed, "q")}, []Aspect{Caching, QueryString}},
+		"broken is not accepted":       {[]Aspect{Body}, []finding{found(Body, Broken, "p"), found(Caching, Changed, "Age: 99")}, []Aspect{Body}},
+		"three that explain in a ring": {nil, []finding{found(Body, Broken, "b"), found(Compression, Broken, "c"), found(ContentEncoding, Broken, "e")}, []Aspect{Body}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []Aspect
+			for _, d := range merge(tt.found, tt.accept) {
+				got = append(got, d.Aspect)
 			}
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Error(d)
@@ -83,7 +117,7 @@ func FuzzMerge(f *testing.F) {
 			worst, had[x.Aspect] = worst.Worst(x.Verdict), true
 		}
 		got, n := Same, 0
-		for _, d := range merge(found) {
+		for _, d := range merge(found, nil) {
 			got = got.Worst(d.Verdict)
 			n += 1 + d.Also
 			if !had[d.Aspect] {

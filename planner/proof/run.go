@@ -276,7 +276,7 @@ func (j *job) compare(ctx context.Context) error {
 		}
 	}
 	if j.courses != nil {
-		j.out.Differences = merge(j.confirm())
+		j.out.Differences = merge(j.confirm(), j.o.Accept)
 	}
 	return nil
 }
@@ -295,7 +295,7 @@ func (j *job) look(ctx context.Context) (done bool, err error) {
 		if c.first {
 			first = c
 		}
-		if !c.first && first.lost() {
+		if !c.first && (first.lost() || first.old() && c.group.ofVersion) {
 			continue
 		}
 		if !c.settled() {
@@ -335,7 +335,7 @@ func notServed(t Target, status int) Difference {
 		Path: t.Path, Request: http.MethodGet, Aspect: StatusCode, Verdict: Broken,
 		Left: fmt.Sprintf("%d %s", status, http.StatusText(status)), Right: "not asked",
 		Means: "The path is listed as one that visitors use, but it is not served today, so it proves nothing.",
-		Mend:  "correct verify.paths",
+		Mend:  "correct the path, or leave it out",
 	}
 }
 
@@ -353,36 +353,86 @@ func (j *job) ask(ctx context.Context, s shape, nonce string) (answer, error) {
 	return a, err
 }
 
-// follow asks one group at one site of the right, and the left for what it has
-// not been asked in this look, and judges.
+// follow asks one group at one site, and the left for what it has not been asked
+// in this look, and judges.
 func (j *job) follow(ctx context.Context, c *course) error {
-	base, nonce := "", ""
+	f := following{job: j, course: c, site: j.sites[c.site]}
 	if c.group.fresh {
-		base, nonce = j.nonce("left"), j.nonce(fmt.Sprint(c.site, c.group.name))
+		f.base, f.nonce = j.nonce("left"), j.nonce(fmt.Sprint(c.site, c.group.name))
 	}
-	site := j.sites[c.site]
 	var seen []sight
-	for _, a := range c.group.asks {
-		left, err := j.ask(ctx, a.shape, base)
+	for at, a := range c.group.asks {
+		left, err := j.ask(ctx, a.shape, f.base)
 		if err != nil {
 			return err
 		}
-		s := a.shape
-		s.query = query(s.query, nonce)
-		reply, err := j.pace.fetch(ctx, site.Site, j.target.Path, s, &j.out)
+		s, err := f.see(ctx, a, left)
+		if n := len(c.seen); err == nil && n > 0 && c.seen[n-1][at].print != s.print {
+			s, err = f.catch(ctx, a, s)
+		}
 		if err != nil {
 			return err
 		}
-		if nonce != "" {
-			reply.Header = renamed(reply.Header, nonce, base)
-			s.query = query(a.shape.query, base)
-		}
-		p := pair{shape: s, base: j.o.Left, right: site.Site, host: site.host, warm: a.warm, left: left, reply: reply}
-		seen = append(seen, sight{print: fingerprint(left), found: j.judge(j.o.Facts, j.target, p)})
+		seen = append(seen, s)
 	}
 	c.seen = append(c.seen, seen)
 	j.run.told()
 	return nil
+}
+
+// following is one group that is asked at one site.
+type following struct {
+	*job
+	course *course
+	site   entry
+	// The nonces of the left and of the right, "" where none is needed.
+	base, nonce string
+	reply       answer // the last one
+}
+
+// see asks the right and judges.
+func (f *following) see(ctx context.Context, a ask, left answer) (sight, error) {
+	s := a.shape
+	s.query = query(s.query, f.nonce)
+	var err error
+	if f.reply, err = f.pace.fetch(ctx, f.site.Site, f.target.Path, s, &f.out); err != nil {
+		return sight{}, err
+	}
+	if f.nonce != "" {
+		f.reply.Header = renamed(f.reply.Header, f.nonce, f.base)
+	}
+	return f.judged(a, left), nil
+}
+
+func (f *following) judged(a ask, left answer) sight {
+	s := a.shape
+	s.query = query(s.query, f.base)
+	p := pair{shape: s, base: f.o.Left, right: f.site.Site, host: f.site.host, warm: a.warm, left: left, reply: f.reply}
+	return sight{print: fingerprint(left), found: f.judge(f.o.Facts, f.target, p)}
+}
+
+// catch looks at an object that changes from look to look, and maybe has changed
+// between the two sites' answers: the left is asked anew, then the right, until
+// they are the same or the left stays as it is.
+func (f *following) catch(ctx context.Context, a ask, s sight) (sight, error) {
+	for range looks {
+		if len(s.doubtful()) == 0 {
+			break
+		}
+		before := s.print
+		delete(f.left, a.shape.key(f.base != ""))
+		left, err := f.ask(ctx, a.shape, f.base)
+		if err != nil {
+			return s, err
+		}
+		if s = f.judged(a, left); len(s.doubtful()) == 0 || s.print == before {
+			break
+		}
+		if s, err = f.see(ctx, a, left); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
 // nonce is a word that no request had before.
@@ -462,22 +512,27 @@ func (c *course) settled() bool {
 		return true
 	}
 	for at := range c.group.asks {
-		for _, n := range c.counts(at) {
-			if n == 1 {
-				return false
+		for _, verdict := range []Verdict{Changed, Broken} {
+			for _, n := range c.counts(at, verdict) {
+				if n == 1 {
+					return false
+				}
 			}
 		}
 	}
 	return true
 }
 
-// counts says in how many looks a request showed each difference.
-func (c *course) counts(at int) map[string]int {
+// counts says in how many looks a request showed each difference, as bad as that
+// or worse.
+func (c *course) counts(at int, bad Verdict) map[string]int {
 	counts := map[string]int{}
 	for _, s := range c.seen {
 		in := map[string]bool{}
 		for _, d := range s[at].doubtful() {
-			in[d.same()] = true
+			if d.Verdict.rank() >= bad.rank() {
+				in[d.same()] = true
+			}
 		}
 		for k := range in {
 			counts[k]++
@@ -504,6 +559,16 @@ func (c *course) lost() bool {
 		}
 	}
 	return false
+}
+
+// old: the site has an old copy that it may have, so what its parts are, and who
+// has the same, cannot be asked now.
+func (c *course) old() bool {
+	return slices.ContainsFunc(c.seen, func(look []sight) bool {
+		return slices.ContainsFunc(look, func(s sight) bool {
+			return slices.ContainsFunc(s.found, func(d Difference) bool { return d.Source == sourceFresh })
+		})
+	})
 }
 
 // finding is a difference that counts, and where it was seen: at which site, in
@@ -548,7 +613,7 @@ func (j *job) confirm() []finding {
 // that does not. A request that differs in two looks, each time otherwise, is
 // as wrong as in the last of them.
 func (c *course) confirmed(at int) (found []Difference, gone bool) {
-	counts := c.counts(at)
+	counts, broken := c.counts(at, Changed), c.counts(at, Broken)
 	var last []Difference
 	bad := 0
 	for _, s := range c.seen {
@@ -569,6 +634,7 @@ func (c *course) confirmed(at int) (found []Difference, gone bool) {
 			continue
 		}
 		steady = true
+		gone = gone || broken[key] == 1
 		found = append(found, c.pick(at, key))
 	}
 	if !steady && bad > 1 {

@@ -257,7 +257,7 @@ func TestListedAndRefused(t *testing.T) {
 				if (tt.aspect != "") != (len(got.Differences) == 1) || tt.aspect != "" && got.Differences[0].Aspect != tt.aspect {
 					t.Errorf("%+v", got.Differences)
 				}
-				if name == "listed, not served" && got.Differences[0].Mend != "correct verify.paths" {
+				if name == "listed, not served" && got.Differences[0].Mend != "correct the path, or leave it out" {
 					t.Errorf("%+v", got.Differences)
 				}
 			})

@@ -46,6 +46,8 @@ type ask struct {
 type group struct {
 	name string
 	asks []ask
+	// ofVersion: what is right depends on which version of the object a cache has.
+	ofVersion bool
 	// fresh: all have one query of their own that was never sent before, so that
 	// the first of them is past every cache.
 	fresh bool
@@ -119,7 +121,7 @@ func plain(t Target, get shape, left answer) []group {
 	groups := []group{{name: "plain", asks: []ask{{shape: get}}}}
 	if left.Cut && left.Status == http.StatusOK {
 		if asks := pieces(t, size(left)); asks != nil {
-			groups = append(groups, group{name: "range", asks: asks})
+			groups = append(groups, group{name: "range", ofVersion: true, asks: asks})
 		}
 	}
 	return groups
@@ -174,7 +176,7 @@ const longAgo = "Sat, 01 Jan 2000 00:00:00 GMT"
 // conditional asks as who has a copy, the same one and another. If-Range with the
 // same one is an ordinary range.
 func conditional(left answer) group {
-	g := group{name: "conditional"}
+	g := group{name: "conditional", ofVersion: true}
 	add := func(s shape) { g.asks = append(g.asks, ask{shape: s}) }
 	ifRange := func(p part, value string) {
 		s := with(p, "If-Range", value)
@@ -203,7 +205,7 @@ func conditional(left answer) group {
 func ranges(t Target, left answer) group {
 	n := size(left)
 	if left.Cut {
-		return group{name: "range", asks: append(pieces(t, n), unclear(n)...)}
+		return group{name: "range", ofVersion: true, asks: append(pieces(t, n), unclear(n)...)}
 	}
 	asks := []ask{rangeOf("bytes=0-0")}
 	switch {
@@ -211,9 +213,9 @@ func ranges(t Target, left answer) group {
 		middle := n / 2
 		asks = append(asks, rangeOf(fmt.Sprintf("bytes=%d-%d", middle, min(middle+99, n-1))), rangeOf("bytes=-1"))
 	case n == 0:
-		return group{name: "range", asks: asks}
+		return group{name: "range", ofVersion: true, asks: asks}
 	}
-	return group{name: "range", asks: append(asks, unclear(n)...)}
+	return group{name: "range", ofVersion: true, asks: append(asks, unclear(n)...)}
 }
 
 // unclear are ranges that are answered with an error, shorter, or not as ranges.

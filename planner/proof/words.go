@@ -38,6 +38,7 @@ const (
 	sourceUnmet     = "RFC 9110, 15.5.17 Range not satisfiable: Content-Range should be sent"
 	sourceFraming   = "RFC 9112, 6 Message body: how a body's end is marked is between the two ends of a connection"
 	sourcePreflight = "Fetch standard, CORS-preflight fetch: any status from 200 to 299 is a yes"
+	sourceFresh     = "RFC 9111, 4.2 Freshness: the object's own Cache-Control says how long a copy may be given"
 	sourceCookie    = "RFC 6265, 4.1 Set-Cookie: a server gives each visitor a value of their own"
 )
 
