@@ -98,7 +98,8 @@ func TestScheduleRunsApplyAgain(t *testing.T) {
 // one switch; what is worst is a bucket that one of them refuses.
 func TestTwoRunsWithoutALock(t *testing.T) {
 	refused, worst := 0, map[planner.Outcome]int{}
-	for seed := range int64(12) {
+	// 46: one run wrote down since when the TTL is low while the other looked.
+	for _, seed := range []int64{0, 1, 2, 3, 4, 5, 6, 7, 46} {
 		synctest.Test(t, func(t *testing.T) {
 			delay := func(c sandbox.Call) error {
 				if !c.After { // up to 8 s, other for each call and seed

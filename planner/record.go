@@ -52,6 +52,9 @@ func (a Actual) moved(b config.Bucket) *NameActual {
 	return nil
 }
 
+// meanwhile is more than a look takes.
+const meanwhile = 10 * time.Minute
+
 // checkTTLLower (rule 8): the TTL is low on every authoritative server, and the
 // old TTL has run out since.
 func checkTTLLower(b config.Bucket, a Actual) Verdict {
@@ -67,7 +70,9 @@ func checkTTLLower(b config.Bucket, a Actual) Verdict {
 	was, drain, saved := a.Crumbs.wasTTL()
 	since, askedTTL, lowered := a.Crumbs.lowSince()
 	asked := saved && askedTTL == ttl
-	lowered = lowered && asked && !since.After(a.Now) // a clock was wrong: it is seen anew
+	// Far in the future, a clock was wrong, and it is seen anew. A little later than
+	// this look began is another run that wrote it meanwhile: that only waits longer.
+	lowered = lowered && asked && !since.After(a.Now.Add(meanwhile))
 	switch {
 	case ttl > low && !asked:
 		return lowerVerdict(*n, ttl, low)
