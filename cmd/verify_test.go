@@ -264,6 +264,8 @@ func TestVerifyResumeRefused(t *testing.T) {
 		"other acceptance": {string(good), []string{"-right=" + right, "-path=/00.html", "-accept=etag"}, "r.jsonl was begun with other settings"},
 		"another version": {strings.Replace(string(good), `"version":"`, `"version":"v0.`, 1), []string{"-right=" + right, "-path=/00.html"},
 			"r.jsonl was written by edgeward v0."},
+		"too long ago": {regexp.MustCompile(`"begun":"[^"]*"`).ReplaceAllString(strings.Replace(string(good), `{"finished":true}`+"\n", "", 1), `"begun":"2026-01-02T03:04:05Z"`),
+			[]string{"-right=" + right, "-path=/00.html"}, "r.jsonl was begun on 2026-01-02 03:04:05 UTC, and sites change"},
 		"somebody's notes": {"dear diary\n", []string{"-right=" + right, "-path=/00.html"}, "r.jsonl is no file of edgeward verify -resume; it was left as it is"},
 		"no newline":       {"x", []string{"-right=" + right, "-path=/00.html"}, "r.jsonl is no file of edgeward verify -resume"},
 		"a damaged line":   {head + "\n{}\n" + rest, []string{"-right=" + right, "-path=/00.html"}, "read r.jsonl: line 2 is damaged"},

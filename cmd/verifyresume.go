@@ -21,6 +21,10 @@ import (
 // recordFormat is the version of the files of -resume.
 const recordFormat = "1"
 
+// maxRecordAge is how long after its beginning a comparison can still be gone on
+// with: sites change.
+const maxRecordAge = 24 * time.Hour
+
 // recordHeader is the first line of a file of -resume: what a run must have in
 // common with the one that it goes on with.
 type recordHeader struct {
@@ -83,6 +87,9 @@ func (r *record) begin(a *app, want recordHeader) error {
 		paths += len(found)
 	}
 	switch {
+	case paths > 0 && !finished && want.Begun.Sub(head.Begun) > maxRecordAge:
+		return refuse("name another file, or delete this one to begin anew", "%s was begun on %s, and sites change, so this comparison cannot go on with it; it was left as it is",
+			r.name, head.Begun.Format("2006-01-02 15:04:05 MST"))
 	case finished:
 		fmt.Fprintf(a.stderr, "%s: that comparison is finished; it is begun anew\n", r.name)
 		r.found, end = map[string]map[string]proof.Outcome{}, 0

@@ -27,10 +27,12 @@ type VerifyOptions struct {
 	MaxRequests int
 	MaxBytes    int64
 	// Resume has what an earlier, interrupted verify with the same seed found: by
-	// address, then by path. Keep is called for each target that is finished, one
-	// at a time over all buckets; its error ends the bucket. Both may be nil.
+	// what Keep was told it is of, then by path. Keep is called for each target that
+	// is finished, one at a time over all buckets; its error ends the bucket. It is
+	// told an address and the ETag of the distribution: what was found of another
+	// version of it is not taken up. Both may be nil.
 	Resume map[string]map[string]proof.Outcome
-	Keep   func(address string, o proof.Outcome) error
+	Keep   func(of string, o proof.Outcome) error
 	// Progress is called one at a time over all buckets, now and then. May be nil.
 	Progress func(address string, p proof.Progress)
 }
@@ -77,10 +79,10 @@ func Verify(ctx context.Context, w providers.World, c *config.Config, o Options,
 func (v VerifyOptions) oneAtATime() VerifyOptions {
 	mu := &sync.Mutex{}
 	if keep := v.Keep; keep != nil {
-		v.Keep = func(address string, o proof.Outcome) error {
+		v.Keep = func(of string, o proof.Outcome) error {
 			mu.Lock()
 			defer mu.Unlock()
-			return keep(address, o)
+			return keep(of, o)
 		}
 	}
 	if progress := v.Progress; progress != nil {
@@ -129,9 +131,13 @@ func (v VerifyOptions) comparison(w providers.World, b config.Bucket, a Actual, 
 	o.Parallel, o.Rate = v.Parallel, v.Rate
 	o.MaxRequests = cmp.Or(v.MaxRequests, o.MaxRequests)
 	o.MaxBytes = cmp.Or(v.MaxBytes, o.MaxBytes)
-	o.Resume = v.Resume[b.Address]
+	of := b.Address
+	if a.Dist != nil {
+		of += " " + a.Dist.ETag
+	}
+	o.Resume = v.Resume[of]
 	if v.Keep != nil {
-		o.Keep = func(x proof.Outcome) error { return v.Keep(b.Address, x) }
+		o.Keep = func(x proof.Outcome) error { return v.Keep(of, x) }
 	}
 	if v.Progress != nil {
 		o.Progress = func(x proof.Progress) { v.Progress(b.Address, x) }

@@ -104,20 +104,27 @@ func TestVerifyOptions(t *testing.T) {
 		s.o.Until = ""
 		kept := map[string]map[string]proof.Outcome{}
 		progress := 0
-		r, p := s.verify(VerifyOptions{Keep: func(address string, o proof.Outcome) error {
-			if kept[address] == nil {
-				kept[address] = map[string]proof.Outcome{}
+		r, p := s.verify(VerifyOptions{Keep: func(of string, o proof.Outcome) error {
+			if kept[of] == nil {
+				kept[of] = map[string]proof.Outcome{}
 			}
-			kept[address][o.Path] = o
+			kept[of][o.Path] = o
 			return nil
 		}, Progress: func(string, proof.Progress) { progress++ }})
-		if len(kept[p.Address]) != len(p.Targets) || progress == 0 || r.Paths != len(p.Targets) {
-			t.Errorf("%d of %d kept, %d times progress", len(kept[p.Address]), len(p.Targets), progress)
+		of := p.Address + " " + s.w.Distributions()[0].ETag
+		if len(kept[of]) != len(p.Targets) || progress == 0 || r.Paths != len(p.Targets) {
+			t.Errorf("%d of %d kept, %d times progress", len(kept[of]), len(p.Targets), progress)
 		}
 		before := s.w.CallsByOp()[opFetch]
 		again, q := s.verify(VerifyOptions{Resume: kept})
 		if sent := s.w.CallsByOp()[opFetch] - before; sent > 0 || again.Verdict != r.Verdict || q.Digest != p.Digest {
 			t.Errorf("resumed: %d requests, %+v", sent, again)
+		}
+		kept[p.Address+" another"] = kept[of]
+		delete(kept, of)
+		before = s.w.CallsByOp()[opFetch]
+		if s.verify(VerifyOptions{Resume: kept}); s.w.CallsByOp()[opFetch] == before {
+			t.Error("what was found of another version of the distribution was taken up")
 		}
 		if _, q := s.verify(VerifyOptions{Seed: "another"}); q.Seed != "another" || cmp.Equal(q.Targets, p.Targets) {
 			t.Errorf("%+v", q)
