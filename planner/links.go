@@ -188,6 +188,13 @@ func verifyLinks(ctx context.Context, s scene) error {
 	case r.Readable == 0 && !redirectsAll(s.b, s.a):
 		return &unprovenError{errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")}
 	}
+	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read distribution %s after its links were compared: %w", s.a.Dist.ID, err)
+	case d.ETag != s.a.Dist.ETag:
+		return notYet("distribution " + d.ID + " was changed while its links were compared")
+	}
 	return s.setTags(ctx, map[string]string{crumbProof: writeProof(s.w.Clock.Now(), s.a.Dist.ETag, r.Digest)})
 }
 

@@ -211,6 +211,36 @@ func TestRule7WhichProofCounts(t *testing.T) {
 	}
 }
 
+// TestRule7ChangedWhileProven: a distribution that is changed while its links
+// are compared, just before the switch, is compared again.
+func TestRule7ChangedWhileProven(t *testing.T) {
+	var h hooked
+	inWorld(t, "low.example.com", func(l *lab) { l.options.Hook = h.hook }, func(t *testing.T, s *session) {
+		s.o.Until = LinksVerify
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		pause1(t, 16*time.Minute)
+		id, n := s.w.Distributions()[0].ID, 0
+		h.set(func(c sandbox.Call) error {
+			if strings.HasPrefix(c.Name, "GET http://") {
+				if n++; n == 2 {
+					s.w.EditDistribution(id, func(x *providers.Settings) { x.Logging.Prefix = "by-hand/" })
+				}
+			}
+			return nil
+		})
+		s.o.Until = DNSSwitch
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		d := s.w.Distributions()[0]
+		if d.Settings.Logging.Prefix == "" || !strings.Contains(d.Tags[crumbProof], "/"+d.ETag+"/") {
+			t.Errorf("%d requests; the proof is %s, the distribution's ETag %s", n, d.Tags[crumbProof], d.ETag)
+		}
+		if s.count(DNSSwitch, EventWaiting, "was changed while its links were compared")+s.count(LinksVerify, EventWaiting, "was changed while its links were compared") != 1 {
+			t.Error(s.said())
+		}
+		s.served()
+	})
+}
+
 // TestABrokenLinkIsCaught: with a proof that does not look, visitors get what is
 // broken, and the world shows it; with the true one the bucket stays at S3.
 func TestABrokenLinkIsCaught(t *testing.T) {
