@@ -45,6 +45,7 @@ type Lab struct {
 
 	mu     sync.Mutex
 	counts map[string]int
+	guard  Guard
 }
 
 // Start runs moto_server on a free loopback port and the front before it, and
@@ -215,7 +216,9 @@ func (l *Lab) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	l.front.serve(w, r, op, body)
+	if !l.refused(w, r, op, body) {
+		l.front.serve(w, r, op, body)
+	}
 }
 
 // operation is AWS' name of a request.
