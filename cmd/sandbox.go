@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner/proof"
 	"github.com/edgeward/edgeward/providers"
 	"github.com/edgeward/edgeward/providers/dns"
 	"github.com/edgeward/edgeward/providers/sandbox"
@@ -144,6 +145,10 @@ func sandboxBucket(b config.Bucket, website bool) sandbox.Bucket {
 		keys = append(keys, "error.html")
 	}
 	for _, path := range b.Verify.Paths {
+		if proof.IsPattern(path) {
+			// A key that fits it.
+			path = strings.ReplaceAll(strings.ReplaceAll(path, "**", "any/one"), "*", "one")
+		}
 		path, _, _ = strings.Cut(path, "?")
 		key, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
 		if err != nil || key == "" {

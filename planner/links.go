@@ -69,8 +69,8 @@ const (
 // let pass.
 func linksWhy(b config.Bucket, a Actual, c proof.Choice) string {
 	why := fmt.Sprintf("%d links through S3 and through CloudFront under the real name, http and https", len(c.Targets))
-	if c.Picked < c.Of {
-		why += fmt.Sprintf("; %d of %d objects (seed %s)", c.Picked, c.Of, seedOf(b))
+	if n := objectsOf(c); n < c.Of {
+		why += fmt.Sprintf("; %d of %d objects (seed %s)", n, c.Of, seedOf(b))
 		if a.Partial {
 			why += " of a part of the listing"
 		}
@@ -82,6 +82,17 @@ func linksWhy(b config.Bucket, a Actual, c proof.Choice) string {
 		why += "; differences in " + strings.Join(acc, ", ") + " are accepted by the configuration"
 	}
 	return why
+}
+
+// objectsOf is how many objects of the listing are test links, whoever chose them.
+func objectsOf(c proof.Choice) int {
+	seen := map[string]bool{}
+	for _, t := range c.Targets {
+		if path, query, _ := strings.Cut(t.Path, "?"); !t.Aside && t.Size >= 0 && query == "" {
+			seen[path] = true
+		}
+	}
+	return len(seen)
 }
 
 func plural(n int, one, many string) string {

@@ -297,7 +297,8 @@ type ServerSays struct {
 // VerifyReport is what verify found: of all buckets together, then of each.
 type VerifyReport struct {
 	FormatVersion string `json:"format_version"`
-	// Verdict is the worst of all, Same when nothing could be compared.
+	// Verdict is the worst of all. It is proof.NotCompared when nothing was compared, and
+	// when an error kept a bucket from it while the others pass.
 	Verdict  proof.Verdict `json:"verdict"`
 	Requests int           `json:"requests"`
 	Bytes    int64         `json:"bytes"`
@@ -318,9 +319,11 @@ type VerifyDifference struct {
 // BucketProof is one bucket's part of a VerifyReport. The differences stand in
 // the report.
 type BucketProof struct {
-	Address  string        `json:"address"`
-	Standing Standing      `json:"standing"`
-	Verdict  proof.Verdict `json:"verdict"`
+	Address  string   `json:"address"`
+	Standing Standing `json:"standing"`
+	// Verdict is proof.NotCompared without Compared, unless what was found before the
+	// error stops the bucket already.
+	Verdict proof.Verdict `json:"verdict"`
 	// Left is how S3 was reached, Right how the distribution was; Right is empty
 	// while there is none, and then only S3 was asked.
 	Left  proof.Site   `json:"left"`

@@ -62,8 +62,17 @@ func Verify(ctx context.Context, w providers.World, c *config.Config, o Options,
 		return r, err
 	}
 	r.Buckets = proofs
+	compared, failed := 0, 0
 	for i, p := range proofs {
-		r.Verdict = r.Verdict.Worst(p.Verdict)
+		switch {
+		case p.Compared:
+			compared++
+		case p.Failed:
+			failed++
+		}
+		if r.Verdict = r.Verdict.Worst(p.Verdict); !p.Compared && p.Verdict.Passes() {
+			r.Buckets[i].Verdict = proof.NotCompared
+		}
 		r.Requests += p.Requests
 		r.Bytes += p.Bytes
 		r.Paths += results[i].Paths
@@ -71,6 +80,9 @@ func Verify(ctx context.Context, w providers.World, c *config.Config, o Options,
 		for _, d := range results[i].Differences {
 			r.Differences = append(r.Differences, VerifyDifference{Address: p.Address, Difference: d})
 		}
+	}
+	if r.Verdict.Passes() && (compared == 0 || failed > 0) {
+		r.Verdict = proof.NotCompared
 	}
 	return r, nil
 }

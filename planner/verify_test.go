@@ -77,7 +77,7 @@ func TestVerifyAtEveryTime(t *testing.T) {
 			return p
 		}
 		two := make([]proof.Site, 2)
-		if p := look("before", BucketProof{Verdict: proof.Same, Standing: StandNew}); !strings.Contains(p.Why, "no distribution yet") || p.Hint == "" || len(p.Targets) < 7 {
+		if p := look("before", BucketProof{Verdict: proof.NotCompared, Standing: StandNew}); !strings.Contains(p.Why, "no distribution yet") || p.Hint == "" || len(p.Targets) < 7 {
 			t.Errorf("%+v", p)
 		}
 		s.o.Until = LinksVerify
@@ -129,7 +129,7 @@ func TestVerifyOptions(t *testing.T) {
 		if _, q := s.verify(VerifyOptions{Seed: "another"}); q.Seed != "another" || cmp.Equal(q.Targets, p.Targets) {
 			t.Errorf("%+v", q)
 		}
-		if r, q := s.verify(VerifyOptions{MaxRequests: 5}); !q.Failed || q.Compared || !strings.Contains(q.Hint, "max_requests") || r.Verdict != proof.Same {
+		if r, q := s.verify(VerifyOptions{MaxRequests: 5}); !q.Failed || q.Compared || !strings.Contains(q.Hint, "max_requests") || r.Verdict != proof.NotCompared || q.Verdict != proof.NotCompared {
 			t.Errorf("%+v", q)
 		}
 		if _, err := Verify(t.Context(), s.w.Providers(), s.c, Options{Targets: []string{"bucket.nobody"}}, VerifyOptions{}); err == nil {
@@ -404,7 +404,20 @@ func TestLinksWhy(t *testing.T) {
 			t.Errorf("%q does not say %q", v.Why, says)
 		}
 	}
-	b.Verify.Sample = config.SampleAll
+	// What verify.paths name counts as well.
+	b.Verify.Sample, b.Verify.Paths = config.SampleAll, []string{"/a.html", "/a.html?x=1", "/x/*.png", "/none"}
+	if why := checkLinks(b, a).Why; strings.Contains(why, " of 31 objects") {
+		t.Errorf("not all objects: %q", why)
+	}
+	b.Verify.Sample = 0
+	if why := checkLinks(b, a).Why; strings.Contains(why, " of 31 objects") {
+		t.Errorf("not all objects: %q", why)
+	}
+	b.Verify.Paths = b.Verify.Paths[:2]
+	if why := checkLinks(b, a).Why; !strings.Contains(why, "; 1 of 31 objects") {
+		t.Errorf("not one object: %q", why)
+	}
+	b.Verify.Sample, b.Verify.Paths = config.SampleAll, nil
 	for _, k := range numbered("y/%d.png", 5000) {
 		a.Objects = append(a.Objects, providers.Object{Key: k, Size: 9})
 	}

@@ -260,8 +260,11 @@ func VerifySummary(r planner.VerifyReport) string {
 	}
 	parts := []string{Count(r.Paths, "path"), Count(r.Requests, "request"), Bytes(r.Bytes), differenceCounts(counts)}
 	word := string(r.Verdict)
-	if compared == 0 && len(r.Buckets) > 0 {
+	switch {
+	case compared == 0:
 		word, parts = "nothing compared", nil
+	case r.Verdict == proof.NotCompared:
+		word = "not all compared"
 	}
 	if r.More > 0 {
 		parts = append(parts, fmt.Sprintf("%d more not listed", r.More))

@@ -90,6 +90,25 @@ func TestVerifyGolden(t *testing.T) {
 	golden(t, "verify-color.txt", Verify(sampleProof(), Style{Color: true, Width: 100}))
 }
 
+// What was not compared is never called the same.
+func TestVerifySummary(t *testing.T) {
+	same, failed := planner.BucketProof{Verdict: proof.Same, Compared: true}, planner.BucketProof{Verdict: proof.NotCompared, Failed: true}
+	for name, tc := range map[string]struct {
+		r    planner.VerifyReport
+		want string
+	}{
+		"no bucket":   {planner.VerifyReport{Verdict: proof.NotCompared}, "Verify: nothing compared."},
+		"all":         {planner.VerifyReport{Verdict: proof.Same, Buckets: []planner.BucketProof{same}}, "Verify: same: 0 paths, 0 requests, 0 B, no differences."},
+		"none":        {planner.VerifyReport{Verdict: proof.NotCompared, Buckets: []planner.BucketProof{failed}}, "Verify: nothing compared: 1 bucket not compared because of an error."},
+		"not all":     {planner.VerifyReport{Verdict: proof.NotCompared, Buckets: []planner.BucketProof{failed, same}}, "Verify: not all compared: 0 paths, 0 requests, 0 B, no differences, 1 bucket not compared because of an error."},
+		"not all, or": {planner.VerifyReport{Verdict: proof.Broken, Buckets: []planner.BucketProof{failed, same}}, "Verify: broken: 0 paths, 0 requests, 0 B, no differences, 1 bucket not compared because of an error."},
+	} {
+		if got := VerifySummary(tc.r); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
 func TestVerifyJSON(t *testing.T) {
 	text, err := JSON(sampleProof())
 	if err != nil {

@@ -64,6 +64,10 @@ const (
 	Expected Verdict = "expected" // named, with its source
 	Changed  Verdict = "changed"  // visitors see it; they still get the object
 	Broken   Verdict = "broken"   // a visitor does not get what S3 gives
+
+	// NotCompared stands in reports where there is no verdict: an error, or no
+	// distribution yet. No comparison gives it, and it is no pass.
+	NotCompared Verdict = "not compared"
 )
 
 // rank orders verdicts.
@@ -80,7 +84,7 @@ func (v Verdict) Worst(o Verdict) Verdict {
 }
 
 // Passes says whether visitors may be sent to the right.
-func (v Verdict) Passes() bool { return v.rank() <= Expected.rank() }
+func (v Verdict) Passes() bool { return v != NotCompared && v.rank() <= Expected.rank() }
 
 // Aspect names what differs; the names are stable, and the values of
 // verify.accept in a configuration.
