@@ -122,7 +122,10 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .sign.remove, .before span { color: var(--bad); }
 .value { display: grid; grid-template-columns: minmax(0, 11rem) minmax(0, 1fr); gap: 0 .8rem; margin: .15rem 0; border-left: .2rem solid var(--line); padding-left: .6rem; }
 .value p { margin: .05rem 0; grid-column: 2; }
-.value p:first-child { color: var(--soft); font-size: .875rem; grid-column: 1; }
+.value p:first-child { color: var(--soft); font-size: .875rem; grid-column: 1; grid-row: 1 / span 2; }
+.cards td { overflow-wrap: anywhere; }
+.cards td.same, .cards td.changed, .cards td.broken, .cards td.number { white-space: nowrap; }
+@media screen and (min-width: 40.01rem) { .cards td { max-width: 24rem; } .cards td, .cards td code { overflow-wrap: break-word; } }
 .before, .after { padding-left: 1.2em; text-indent: -1.2em; }
 .before span, .after span { font-weight: 700; }
 .row { padding-left: 1.2em; }
@@ -136,7 +139,7 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .bar.mixed, .bar.waiting, .bar.started { background: repeating-linear-gradient(45deg, var(--odd) 0 4px, transparent 4px 8px); }
 @media (max-width: 40rem) { th, td { padding: .3rem .35rem; font-size: .875rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
   .lane { grid-template-columns: 1fr; padding: .3rem 0; } .track { order: 3; }
-  .value { grid-template-columns: minmax(0, 1fr); } .value p, .value p:first-child { grid-column: 1; }
+  .value { grid-template-columns: minmax(0, 1fr); } .value p, .value p:first-child { grid-column: 1; grid-row: auto; }
   :is(article, .cards) :is(table, tbody, tr, td) { display: block; } :is(article, .cards) thead { display: none; }
   :is(article, .cards) tr { border-bottom: 1px solid var(--line); padding: .3rem 0; }
   :is(article, .cards) td { border: 0; padding: .1rem 0; text-align: left; } .cards td:empty { display: none; }

@@ -170,17 +170,18 @@ func StatusHTML(r planner.StatusReport) (string, error) {
 
 const statusTemplate = `<h1>edgeward status</h1>
 <p><b>{{text .Summary}}</b></p>
-{{if .Table.Rows}}{{template "table" .Table}}{{end -}}
+{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
+{{end -}}
 {{range .Parts}}<section>
 <h2>{{code .Address}} <span class="word {{.Class}}">{{text .Headline}}</span></h2>
 {{with .Distribution}}<p>distribution {{code .}}</p>
 {{end}}{{range .Drift}}<article class="error"><h4><span class="word error">drift</span> {{text .Path}} was changed by hand</h4>
-<div class="value"><p>expected, and what stands there</p>
-<p class="before"><span>−</span> {{with .Expected}}{{code .}}{{else}}absent{{end}}</p>
-<p class="after"><span>+</span> {{with .Live}}{{code .}}{{else}}absent{{end}}</p></div>
-<p><b>To mend it:</b> {{text .Mend}}</p></article>
+<dl><dt>expected</dt><dd>{{with .Expected}}{{code .}}{{else}}absent{{end}}</dd>
+<dt>is</dt><dd>{{with .Live}}{{code .}}{{else}}absent{{end}}</dd>
+<dt>to mend</dt><dd>{{text .Mend}}</dd></dl></article>
 {{end}}{{if .Drift}}{{with .AskWords}}<p>Ask: {{text .}}</p>
 {{end}}{{end}}{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
 <p>{{text .Detail}}</p></article>
-{{end}}{{if .Names.Rows}}{{template "table" .Names}}{{end}}</section>
+{{end}}{{if .Names.Rows}}<div class="cards">{{template "table" .Names}}</div>
+{{end}}</section>
 {{end}}`
