@@ -393,6 +393,11 @@ func TestCachePoliciesAreLimited(t *testing.T) {
 		if len(all) != 20 || !slices.ContainsFunc(all, func(c providers.CachePolicy) bool { return c.ID == foreign && c.Foreign }) {
 			t.Errorf("%+v", all)
 		}
+		for id, want := range map[string]bool{originControl: true, originControlQuery: true, disabled: false} {
+			if c := must[providers.CachePolicy](t)(p.CachePolicy(t.Context(), id)); c.Foreign != want {
+				t.Errorf("AWS's policy %s has settings that cannot be said: %t", id, c.Foreign)
+			}
+		}
 		for _, s := range []providers.CacheSettings{{MinTTL: 2, DefaultTTL: 1, MaxTTL: 3}, {QueryStrings: true}} {
 			if _, err := w.Providers().Accounts[""].CachePolicies.CreateCachePolicy(t.Context(), "odd", s); !errors.Is(err, providers.ErrQuota) && !errors.Is(err, providers.ErrInvalid) {
 				t.Errorf("%+v: %v", s, err)

@@ -13,6 +13,13 @@ import (
 // Developer Guide: Quotas on policies].
 const maxPolicies = 20
 
+// AWS's policies UseOriginCacheControlHeaders, without and with query strings:
+// cookies are in their key, which CacheSettings cannot say.
+const (
+	originControl      = "83da9c7e-98b4-4e11-a168-04f0df8e2c65"
+	originControlQuery = "4cc15a8a-d715-48a4-82b8-cc0b614638fe"
+)
+
 // managedPolicies knows AWS's own cache policies as far as the key and the
 // times go [CloudFront Developer Guide: Use managed cache policies].
 func managedPolicies(id string) (providers.CacheSettings, bool) {
@@ -24,9 +31,8 @@ func managedPolicies(id string) (providers.CacheSettings, bool) {
 		return providers.CacheSettings{MinTTL: 1, DefaultTTL: 86400, MaxTTL: year}, true
 	case "4135ea2d-6df8-44a3-9df3-4b5a84be39ad": // CachingDisabled
 		return providers.CacheSettings{}, true
-	case "83da9c7e-98b4-4e11-a168-04f0df8e2c65", // UseOriginCacheControlHeaders
-		"4cc15a8a-d715-48a4-82b8-cc0b614638fe": // … with query strings
-		return providers.CacheSettings{MaxTTL: year, QueryStrings: id[0] == '4', Gzip: true, Brotli: true}, true
+	case originControl, originControlQuery:
+		return providers.CacheSettings{MaxTTL: year, QueryStrings: id == originControlQuery, Gzip: true, Brotli: true}, true
 	}
 	return providers.CacheSettings{}, false
 }
@@ -65,7 +71,8 @@ func (p policiesPort) CachePolicy(ctx context.Context, id string) (providers.Cac
 		if _, managed := managedPolicies(id); c == nil && !managed {
 			return fmt.Errorf("NoSuchCachePolicy %s: %w", id, providers.ErrNotFound)
 		}
-		if out = (providers.CachePolicy{ID: id, Settings: p.a.settings(id)}); c != nil {
+		out = providers.CachePolicy{ID: id, Settings: p.a.settings(id), Foreign: id == originControl || id == originControlQuery}
+		if c != nil {
 			out = p.port(c)
 		}
 		return nil
