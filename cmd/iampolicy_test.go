@@ -103,3 +103,24 @@ func TestPermissionsInDocumentation(t *testing.T) {
 		t.Errorf("run with -update; want (-) and docs/iam.md (+):\n%s", d)
 	}
 }
+
+// Every action of the tables is in some policy of the script iampolicy, and no
+// other is: no need is forgotten by needs.
+func TestPoliciesHaveEveryAction(t *testing.T) {
+	text, err := os.ReadFile("testdata/iampolicy.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := map[string]bool{}, map[string]bool{}
+	for _, p := range slices.Concat(aws.Permissions(), dns.Permissions()) {
+		if p.If != providers.IfNothing {
+			want[p.Action] = true
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^ {8}"([a-z0-9]+:[A-Za-z]+)",?$`).FindAllStringSubmatch(string(text), -1) {
+		got[m[1]] = true
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("actions of the tables (-) and of the policies (+):\n%s", d)
+	}
+}
