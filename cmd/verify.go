@@ -159,7 +159,21 @@ func (a *app) verifyBuckets(ctx context.Context, w world, o planner.Options, v *
 	if r.Differences == nil {
 		r.Differences = []planner.VerifyDifference{}
 	}
+	for i, b := range r.Buckets {
+		r.Buckets[i].Hint = v.budgetHint(b.Hint)
+	}
 	return a.verifyEnd(r, r, v, record)
+}
+
+// budgetHint names the flag where that set the bound, and not the configuration.
+func (v *verifyFlags) budgetHint(hint string) string {
+	if v.maxRequests > 0 {
+		hint = strings.Replace(hint, "raise verify { max_requests }", "type a larger -max-requests=N", 1)
+	}
+	if v.maxBytes > 0 {
+		hint = strings.Replace(hint, "raise verify { max_bytes }", "type a larger -max-bytes=SIZE", 1)
+	}
+	return hint
 }
 
 // verifyEnd says the report everywhere it is wanted. value is what JSON shows of

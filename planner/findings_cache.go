@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/planner/proof"
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -83,9 +84,20 @@ func (c cacheJudge) stale() []Finding {
 	default:
 		f.Severity, f.Summary = Note, fmt.Sprintf("all %d sampled objects say how long they may be kept", n.Objects)
 	}
-	f.Detail = fmt.Sprintf("of cache policy %s: %s. Set Cache-Control on the objects, or leave distribution { cache_policy } out: edgeward's own keeps only what asks for it. Links are proven with verify { accept = [\"caching\"] }, if this is meant",
+	f.Detail = fmt.Sprintf("of cache policy %s: %s. Set Cache-Control on the objects, or leave distribution { cache_policy } out: edgeward's own keeps only what asks for it",
 		c.name, strings.Join(says, "; "))
+	if f.Severity != Note {
+		f.Detail += c.stops(proof.Caching)
+	}
 	return []Finding{f}
+}
+
+// stops says what links.verify makes of a change, unless it is accepted already.
+func (c cacheJudge) stops(aspect proof.Aspect) string {
+	if slices.Contains(c.b.Verify.Accept, string(aspect)) {
+		return ""
+	}
+	return fmt.Sprintf(". If this is meant, write verify { accept = [%q] }; without it links.verify stops the bucket when it sees such a difference", aspect)
 }
 
 // forwards says whether the origin request policy sends something of the
@@ -145,7 +157,7 @@ func (c cacheJudge) queries() []Finding {
 	default:
 		return nil
 	}
-	f.Detail += ". Leave distribution { cache_policy } out, or choose one with all query strings in its key"
+	f.Detail += ". Leave distribution { cache_policy } out, or choose one with all query strings in its key" + c.stops(proof.QueryString)
 	return []Finding{f}
 }
 

@@ -115,7 +115,7 @@ func TestCacheFindings(t *testing.T) {
 			b.Distribution.CachePolicy = nil
 			a.Dist = &providers.Distribution{Settings: providers.Settings{CachePolicyID: optimized}}
 		}},
-		"a day":                   {change: chose(kept, sampled(20, 17, 0)), want: []string{cached}, says: []string{"17 of 20 sampled objects have no Cache-Control: visitors may see them up to 1d old", `cache policy Chosen (` + optimized + ")", `accept = ["caching"]`}},
+		"a day":                   {change: chose(kept, sampled(20, 17, 0)), want: []string{cached}, says: []string{"17 of 20 sampled objects have no Cache-Control: visitors may see them up to 1d old", `cache policy Chosen (` + optimized + ")", `write verify { accept = ["caching"] }; without it links.verify stops the bucket`}},
 		"a second":                {change: chose(providers.CacheSettings{MinTTL: 1, MaxTTL: 9, QueryStrings: true}, sampled(20, 1, 2)), want: []string{cached}, says: []string{"3 of 20 sampled objects want to be asked for each time: visitors may see them up to 1s old"}},
 		"all say how long":        {change: chose(kept, sampled(20, 0, 0)), want: []string{"note visitors-cached"}, says: []string{"all 20 sampled objects say"}},
 		"nothing sampled":         {change: chose(kept), want: []string{cached}, says: []string{"for longer than they ask for"}},
@@ -127,7 +127,7 @@ func TestCacheFindings(t *testing.T) {
 			a.Bucket.Policy = strings.Replace(a.Bucket.Policy, `{"AWS":"*"}`, `{"AWS":"111122223333"}`, 1)
 		}), want: []string{"note visitors-query"}},
 		"nothing kept, none sent":   {change: chose(off, rules), want: []string{cors}},
-		"no listing":                {change: chose(dropping), want: []string{"note visitors-query"}, says: []string{"app.js?v=2"}},
+		"no listing":                {change: chose(dropping), want: []string{"note visitors-query"}, says: []string{"app.js?v=2", `write verify { accept = ["query-string"] }`}},
 		"no key, nothing kept":      {change: chose(off)},
 		"sent on, nothing kept":     {change: chose(off, listing, request(allViewer))},
 		"sent on, kept":             {change: chose(dropping, listing, request(allViewer)), want: []string{query}, says: []string{"does not count every query string"}},
@@ -143,6 +143,12 @@ func TestCacheFindings(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) { tc.run(t, cacheFindings) })
+	}
+	b, a := config.Bucket{Name: "b.example", Origin: "rest"}, Actual{Bucket: &providers.Bucket{Name: "b.example"}}
+	chose(kept, sampled(20, 17, 0))(&b, &a)
+	b.Verify.Accept = []string{"caching"}
+	if fs := cacheFindings(b, a); len(fs) != 1 || strings.Contains(fs[0].Detail, "links.verify") {
+		t.Errorf("accepted already: %+v", fs)
 	}
 }
 

@@ -115,7 +115,7 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	shown := e.Differences[:min(len(e.Differences), 5)]
+	shown := e.shown()
 	var b strings.Builder
 	fmt.Fprintf(&b, "links are not the same through CloudFront (%s over %s):",
 		plural(len(e.Differences)+e.More, "difference", "differences"), plural(e.Paths, "path", "paths"))
@@ -128,22 +128,48 @@ func (e *MismatchError) Error() string {
 	return b.String()
 }
 
+// shown are the first few differences, of each cause at first one.
+func (e *MismatchError) shown() []proof.Difference {
+	type cause struct {
+		aspect proof.Aspect
+		means  string
+	}
+	const most = 5
+	var first, further []proof.Difference
+	seen := map[cause]bool{}
+	for _, d := range e.Differences {
+		c := cause{d.Aspect, d.Means}
+		if seen[c] {
+			further = append(further, d)
+			continue
+		}
+		seen[c] = true
+		first = append(first, d)
+	}
+	all := append(first, further...)
+	return all[:min(len(all), most)]
+}
+
 // differenceLine is a difference as one line: path, aspect, request, both
 // answers, what it means, what mends it.
 func differenceLine(d proof.Difference) string {
 	line := fmt.Sprintf("%s: %s (%s) is %s at S3 and %s through CloudFront: %s", d.Path, d.Aspect, d.Request, d.Left, d.Right, strings.TrimSuffix(d.Means, "."))
 	if d.Mend != "" {
-		line += "; " + d.Mend
+		line += "; to mend it: " + d.Mend
 	}
 	return line
 }
 
 // Hint says what to do.
 func (e *MismatchError) Hint() string {
-	hint := "nobody was sent to CloudFront; mend what differs, then run edgeward apply again"
+	hint := "nobody was sent to CloudFront; "
 	if e.ByHand {
-		hint = "whoever was asked to switch a name by hand must not do it now; mend what differs, then run edgeward apply again"
+		hint = "whoever was asked to switch a name by hand must not do it now; "
 	}
+	if len(e.Differences)+e.More > len(e.shown()) {
+		hint += "edgeward verify lists all differences; "
+	}
+	hint += "mend what differs, then run edgeward apply again"
 	var names []string
 	for _, d := range e.Differences {
 		if d.Verdict == proof.Broken {

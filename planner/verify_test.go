@@ -325,18 +325,24 @@ func TestMismatchError(t *testing.T) {
 	if err := mismatch(stageActual(nil), r); !errors.As(err, &e) || len(e.Differences) != 3 {
 		t.Fatalf("%v", err)
 	}
-	if want := "(3 differences over 9 paths):\n  /x: cache-control (GET (https, warm)) is 1 at S3 and 2 through CloudFront: It differs; set it\n"; !strings.Contains(e.Error(), want) {
+	if want := "(3 differences over 9 paths):\n  /x: cache-control (GET (https, warm)) is 1 at S3 and 2 through CloudFront: It differs; to mend it: set it\n"; !strings.Contains(e.Error(), want) {
 		t.Errorf("%s", e)
 	}
-	if !strings.HasSuffix(e.Hint(), `verify { accept = ["cache-control", "vary"] }`) {
+	if !strings.HasSuffix(e.Hint(), `verify { accept = ["cache-control", "vary"] }`) || strings.Contains(e.Hint(), "lists all") {
 		t.Error(e.Hint())
 	}
 	for range 5 {
-		r.Differences = append(r.Differences, diff(proof.Broken, proof.Body))
+		r.Differences = append(r.Differences[:1:1], append([]proof.Difference{diff(proof.Changed, proof.CacheControl)}, r.Differences[1:]...)...)
 	}
-	r.More = 4
+	r.Differences = append(r.Differences, diff(proof.Broken, proof.Body))
+	r.More = 3
 	errors.As(mismatch(stageActual(func(a *Actual) { a.Names[0].Features.ByHand = true }), r), &e)
-	if !strings.HasSuffix(e.Error(), "\n  and 7 more") || strings.Contains(e.Hint(), "accept") || !strings.Contains(e.Hint(), "must not do it now") {
+	for _, says := range []string{"/x: cache-control", "/x: vary", "/x: body"} {
+		if !strings.Contains(e.Error(), says) {
+			t.Errorf("the first of each cause: %s", e)
+		}
+	}
+	if !strings.HasSuffix(e.Error(), "\n  and 7 more") || !strings.Contains(e.Hint(), "edgeward verify lists all differences") || strings.Contains(e.Hint(), "accept") || !strings.Contains(e.Hint(), "must not do it now") {
 		t.Errorf("%s: %s", e, e.Hint())
 	}
 }
