@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -52,21 +53,29 @@ func newBrowser(t *testing.T) *browser {
 	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{inRead, outWrite}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start chromium, which the peers' tests need: %v", err)
 	}
 	inRead.Close()
 	outWrite.Close()
-	// A browser that hangs ends the test rather than the whole run.
-	watch := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	// A browser that hangs ends the test rather than the whole run. Its group is
+	// what it has started besides.
+	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	watch := time.AfterFunc(3*time.Minute, kill)
+	b := &browser{t: t, to: inWrite, from: bufio.NewReader(outRead)}
 	t.Cleanup(func() {
-		watch.Stop()
-		inWrite.Close() // Chromium ends with its pipe
-		_ = cmd.Process.Kill()
+		b.t = t
+		// Chromium ends by itself, so that nothing writes to its folder any more.
+		_, _ = inWrite.Write([]byte("{\"id\":1,\"method\":\"Browser.close\"}\x00"))
+		_, _ = io.Copy(io.Discard, b.from)
 		_ = cmd.Wait()
+		watch.Stop()
+		kill()
+		inWrite.Close()
 		outRead.Close()
 	})
-	return &browser{t: t, to: inWrite, from: bufio.NewReader(outRead)}
+	return b
 }
 
 // call sends a command and gives its result; events that come before it are kept.
