@@ -16,6 +16,8 @@ func (j *judging) content() {
 		if !j.sameBytes() {
 			j.otherBytes()
 		}
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		j.unmet()
 	case status >= 400:
 		j.errorBody()
 	case redirects(status):
@@ -197,6 +199,20 @@ func (j *judging) errorBody() {
 	j.tellBytes()
 	j.tell("content-type", "content-language", "content-encoding", "cache-control", "accept-ranges", "x-amz-error-code", "x-amz-error-message", "x-amz-error-detail-key")
 	j.add(d)
+}
+
+// unmet: whoever asks for a part that is not there heeds the status, and the
+// length of the object; a cache that has the object makes this answer itself.
+func (j *judging) unmet() {
+	for _, name := range j.names() {
+		if name != "content-range" && name != "vary" && !crossOrigin(name) {
+			j.told[name] = true
+		}
+	}
+	if l, r := j.left, j.right; !j.sameDocument() {
+		j.add(Difference{Aspect: Range, Verdict: Expected, Left: pageOf(l).text(l), Right: pageOf(r).text(r), Source: sourceUnmet,
+			Means: "Whoever asks for a part that is not there gets the same error."})
+	}
 }
 
 // redirectBody: nobody reads it.

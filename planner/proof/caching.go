@@ -144,7 +144,7 @@ func (j *judging) oldCopy() bool {
 func (j *judging) caching() {
 	status := j.left.Status
 	copy := kept(j.right)
-	if j.other || !copy.kept || status == http.StatusNotModified || status < 200 || kept(j.left).kept {
+	if j.other || !copy.kept || status == http.StatusNotModified || status == http.StatusRequestedRangeNotSatisfiable || status < 200 || kept(j.left).kept {
 		return
 	}
 	fresh := freshOf(j.left)

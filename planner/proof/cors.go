@@ -239,11 +239,14 @@ func (j *judging) unread() {
 }
 
 // asPreflight gives what an answer to OPTIONS says of its body the aspect of
-// the request: there is no object.
+// the request: there is no object, and no browser reads of it.
 func (j *judging) asPreflight() {
 	for i, d := range j.found {
-		if d.Aspect != CORS && d.Aspect != Header && d.Aspect != Redirect {
-			j.found[i].Aspect = Preflight
+		switch d.Aspect {
+		case CORS, Preflight, Header, Redirect:
+		default:
+			j.found[i].Aspect, j.found[i].Mend = Preflight, ""
+			j.found[i].Verdict, j.found[i].Source, j.found[i].Means = Expected, sourcePreflight, "Browsers do not read it."
 		}
 	}
 }
