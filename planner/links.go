@@ -223,7 +223,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 	case !r.Verdict.Passes():
 		return mismatch(s.a, r)
 	case r.Readable == 0 && !redirectsAll(s.b, s.a):
-		return &unprovenError{errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")}
+		return &unprovenError{errNothingReadable()}
 	}
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
 	switch {
@@ -233,6 +233,12 @@ func verifyLinks(ctx context.Context, s scene) error {
 		return notYet("distribution " + d.ID + " was changed while its links were compared")
 	}
 	return s.setTags(ctx, map[string]string{crumbProof: writeProof(s.w.Clock.Now(), s.a.Dist.ETag, r.Digest)})
+}
+
+// errNothingReadable: both sites refuse alike what was asked, which proves
+// nothing about what visitors get.
+func errNothingReadable() error {
+	return errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")
 }
 
 // remaining is what is left of a bound on requests.

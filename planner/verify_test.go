@@ -176,6 +176,22 @@ func TestVerifyWhatCannotBeCompared(t *testing.T) {
 	}
 }
 
+// TestVerifyNothingReadable: what both sites refuse alike proves nothing, for
+// verify as for apply.
+func TestVerifyNothingReadable(t *testing.T) {
+	inWorld(t, assets, func(l *lab) {
+		l.config.Buckets[0].Verify.Paths = nil
+		l.options.Buckets[0].Objects = []sandbox.Object{{Key: "x", Private: true}}
+	}, func(t *testing.T, s *session) {
+		s.o.Until = DistributionDeployed
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		r, p := s.verify(VerifyOptions{})
+		if !p.Failed || p.Compared || !strings.Contains(p.Why, "no test link is publicly readable") || r.Verdict != proof.NotCompared || p.Verdict != proof.NotCompared {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // TestRule7WhichProofCounts: one that is young and was made for the version of
 // now is not made again, by a resumed apply either; any other one is.
 func TestRule7WhichProofCounts(t *testing.T) {
