@@ -32,6 +32,11 @@ func (c *Config) Digest(types []DNSType) string {
 		p.Settings, p.Range = p.shown(types), hcl.Range{}
 	}
 	d.Probe.CAFile = strings.TrimPrefix(c.Probe.CAFile, c.Dir)
+	if c.RunLock != nil {
+		lock := *c.RunLock
+		lock.Range = hcl.Range{}
+		d.RunLock = &lock
+	}
 	text, err := json.Marshal(d)
 	if err != nil { // nothing in a Config can make it fail
 		text = fmt.Appendf(nil, "%+v", err)

@@ -9,7 +9,8 @@ import (
 
 func TestDigest(t *testing.T) {
 	types := []DNSType{{Type: "brand", Settings: []Setting{{Name: "api_token", Sensitive: true}, {Name: "server"}}}}
-	const base = "dns_provider \"brand\" \"x\" {\n  zones = [\"example.com\"]\n  api_token = \"canary\"\n  server = \"one\"\n}\nbucket \"a.example.com\" {}\n"
+	const lock = "run_lock {\n  s3 = \"s3://our-tools/lock.json\"\n}\n"
+	const base = lock + "dns_provider \"brand\" \"x\" {\n  zones = [\"example.com\"]\n  api_token = \"canary\"\n  server = \"one\"\n}\nbucket \"a.example.com\" {}\n"
 	digest := func(text string) string {
 		t.Helper()
 		dir := t.TempDir()
@@ -28,6 +29,7 @@ func TestDigest(t *testing.T) {
 	}{
 		"the same in another folder": {base, true},
 		"a comment, other lines":     {"# why\n\n" + base, true},
+		"another place of the lock":  {strings.Replace(base, "lock.json", "lock2.json", 1), false},
 		"another secret":             {strings.Replace(base, "canary", "other", 1), true},
 		"another setting":            {strings.Replace(base, `"one"`, `"two"`, 1), false},
 		"another bucket":             {base + "bucket \"b.example.com\" {}\n", false},
