@@ -20,6 +20,12 @@ func (s side) lets(origin string) bool {
 	return origin != "" && len(s.headers[allowOrigin]) == 1 && (v == "*" || v == origin)
 }
 
+// letsCookies: so may pages that send cookies; for them * names no origin [Fetch
+// standard, CORS check].
+func (s side) letsCookies(origin string) bool {
+	return s.lets(origin) && s.get(allowOrigin) != "*" && s.get(allowCredentials) == "true"
+}
+
 func corsText(s side) string { return statusText(s.Status) + ", " + headerText(s, allowOrigin) }
 
 // cors compares what pages of other sites may do with two answers. It names the
@@ -37,8 +43,12 @@ func (j *judging) cors() {
 		return
 	case l.lets(origin) && !r.lets(origin):
 		d.Means = j.refusedMeans(origin)
-	case l.lets(origin) && l.get(allowOrigin) != "*" && l.get(allowCredentials) == "true" && r.get(allowCredentials) != "true":
-		d.Left, d.Right = headerText(l, allowCredentials), headerText(r, allowCredentials)
+	case l.letsCookies(origin) && !r.letsCookies(origin):
+		if r.get(allowCredentials) != "true" {
+			d.Left, d.Right = headerText(l, allowCredentials), headerText(r, allowCredentials)
+		} else {
+			d.Mend = mendHeaders
+		}
 		d.Means = fmt.Sprintf("Pages of %s that send cookies may no longer read the object.", short(origin))
 	case j.otherCORS(&d, origin):
 	default:
@@ -142,7 +152,7 @@ func (j *judging) agrees(s side) bool {
 	listed := func(name, want string) bool {
 		have := tokens(s.get(name))
 		for _, w := range tokens(want) {
-			if !slices.Contains(have, w) && !slices.Contains(have, "*") {
+			if !slices.Contains(have, w) && (!slices.Contains(have, "*") || w == "authorization") { // * is for all others
 				return false
 			}
 		}
@@ -288,6 +298,9 @@ func (j *judging) preflightHeader(name string) Difference {
 	case allowOrigin:
 		d.Aspect, d.Mend = CORS, mendOrigin
 		d.Means = "Pages of other sites are allowed in another way."
+		if j.left.letsCookies(j.asked("origin")) {
+			d.Verdict, d.Means = Broken, fmt.Sprintf("Pages of %s that send cookies may no longer read the object.", origin)
+		}
 	case "access-control-expose-headers":
 		d.Aspect, d.Mend = CORS, mendOrigin
 		d.Means = "Scripts of pages that may read the object may do less, or more, with its headers."

@@ -204,6 +204,13 @@ func agreed(headers ...string) answer {
 		"Access-Control-Allow-Headers: x-token", "Access-Control-Max-Age: 600", "Vary: Origin, Access-Control-Request-Headers, Access-Control-Request-Method"), headers...)
 }
 
+// signed asks to send Authorization, which no * allows.
+func signed(r judged) judged {
+	r.header = preflighted()
+	r.header["Access-Control-Request-Headers"] = "authorization"
+	return r
+}
+
 func zipAsked(r judged) judged {
 	r.part, r.header = partEncoding, sends("Accept-Encoding", "gzip")
 	return r
@@ -635,16 +642,17 @@ func corsRows() map[string]judged {
 	}
 	star := object("Access-Control-Allow-Origin: *")
 	return map[string]judged{
-		"CORS lost":                    list(allowed(), object(), "cors broken"),
-		"CORS for all lost":            list(star, object(), "cors broken"),
-		"CORS for another page":        list(allowed(), allowed("Access-Control-Allow-Origin: https://other.example.com"), "cors broken"),
-		"CORS twice":                   list(allowed(), said(200, page, "Content-Type: text/html", `ETag: "abc"`, modified, "Accept-Ranges: bytes", "Access-Control-Allow-Origin: *", "Access-Control-Allow-Origin: "+app), "cors broken"),
-		"CORS cookies lost":            list(allowed(), allowed("Access-Control-Allow-Credentials: "), "cors broken"),
-		"CORS opened to all":           list(allowed(), allowed("Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials: true"), "cors changed"),
-		"CORS for one in place of all": list(star, object("Access-Control-Allow-Origin: "+app), "cors changed"),
-		"CORS given":                   list(object(), object("Access-Control-Allow-Origin: "+app), "cors changed"),
-		"CORS given by the policy":     {facts: &Facts{CloudFront: true, ResponseHeaders: true}, part: partCORS, header: sends("Origin", app), left: object(), right: star, want: "cors expected"},
-		"CORS of another page kept":    list(object(), object("Access-Control-Allow-Origin: https://shop.example.com"), "cors changed"),
+		"CORS lost":                      list(allowed(), object(), "cors broken"),
+		"CORS for all lost":              list(star, object(), "cors broken"),
+		"CORS for another page":          list(allowed(), allowed("Access-Control-Allow-Origin: https://other.example.com"), "cors broken"),
+		"CORS twice":                     list(allowed(), said(200, page, "Content-Type: text/html", `ETag: "abc"`, modified, "Accept-Ranges: bytes", "Access-Control-Allow-Origin: *", "Access-Control-Allow-Origin: "+app), "cors broken"),
+		"CORS cookies lost":              list(allowed(), allowed("Access-Control-Allow-Credentials: "), "cors broken"),
+		"CORS opened to all, no cookies": list(allowed("Access-Control-Allow-Credentials: "), allowed("Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials: "), "cors changed"),
+		"CORS opened to all":             list(allowed(), allowed("Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials: true"), "cors broken"),
+		"CORS for one in place of all":   list(star, object("Access-Control-Allow-Origin: "+app), "cors changed"),
+		"CORS given":                     list(object(), object("Access-Control-Allow-Origin: "+app), "cors changed"),
+		"CORS given by the policy":       {facts: &Facts{CloudFront: true, ResponseHeaders: true}, part: partCORS, header: sends("Origin", app), left: object(), right: star, want: "cors expected"},
+		"CORS of another page kept":      list(object(), object("Access-Control-Allow-Origin: https://shop.example.com"), "cors changed"),
 		"CORS of another page kept, of many": {facts: many, part: partCORS, header: sends("Origin", "https://stranger.example"), left: object(),
 			right: object("Access-Control-Allow-Origin: " + app), want: "cors broken"},
 		"CORS without being asked":     {part: partCORS, left: object(), right: allowed(), want: "cors changed"},
@@ -689,7 +697,9 @@ func preflightRows() map[string]judged {
 		"preflight without cookies":           list(agreed(), agreed("Access-Control-Allow-Credentials: "), "cors broken"),
 		"preflight without Vary":              list(agreed(), agreed("Vary: "), "cors changed"),
 		"preflight with less Vary":            list(agreed(), agreed("Vary: Origin"), "cors expected"),
-		"preflight for all":                   list(agreed(), agreed("Access-Control-Allow-Origin: *"), "cors changed"),
+		"preflight for all, no cookies":       list(agreed("Access-Control-Allow-Credentials: "), agreed("Access-Control-Allow-Credentials: ", "Access-Control-Allow-Origin: *"), "cors changed"),
+		"preflight that lets all headers":     signed(list(agreed("Access-Control-Allow-Headers: authorization"), agreed("Access-Control-Allow-Headers: *"), "preflight broken")),
+		"preflight for all":                   list(agreed(), agreed("Access-Control-Allow-Origin: *"), "cors broken"),
 		"preflight exposes more":              list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors changed"),
 		"preflight exposes by policy":         policy(list(agreed(), agreed("Access-Control-Expose-Headers: ETag"), "cors expected")),
 		"preflight with https from then":      list(agreed(), agreed("Strict-Transport-Security: max-age=60"), "header changed"),
