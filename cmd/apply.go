@@ -41,6 +41,9 @@ looks at the world again first: a bucket of which a fact moved since is refused,
 by the fact's name, and the others are done. The same file may be applied again
 after an interruption.
 
+In a job of GitHub Actions the buckets that failed or wait also stand beside their
+lines of the configuration.
+
 With -json-into, -md-into and -html-into the whole run is written too: the plan,
 what happened when, how it ended, the command to go on; also when it failed or
 was interrupted. When nothing was attempted, nothing is written.

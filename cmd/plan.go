@@ -19,6 +19,9 @@ that are not done. It changes nothing. The same world gives the same plan.
 With -out=FILE the plan is saved too: edgeward apply FILE does then what was
 reviewed and nothing else, and refuses each bucket whose facts moved since.
 
+In a job of GitHub Actions the findings also stand beside their lines of the
+configuration, in the files of the pull request.
+
 -json-into, -md-into and -html-into write the plan to files, all of the same values:
 for programs, for a comment on a pull request (never above 60,000 characters), as
 one page for a browser. -json-schema prints the JSON Schema of every JSON that
@@ -73,7 +76,7 @@ func (a *app) planRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := a.savePlan(p, o, cfg); err != nil {
+		if err := a.savePlan(ctx, w, p, o, cfg); err != nil {
 			return err
 		}
 		if err := a.writePlan(p); err != nil {

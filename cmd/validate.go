@@ -12,7 +12,8 @@ func (a *app) validateCommand() *cobra.Command {
 		Use: "validate [FLAGS]", GroupID: groupConfig,
 		Short: "Check the configuration; no network",
 		Long: `validate reads the configuration and says everything that is wrong with it, with
-file and line. It asks no network.
+file and line. It asks no network. In a job of GitHub Actions they also stand
+beside their lines in the pull request.
 
 Exit codes:
   0  the configuration is valid
