@@ -420,17 +420,29 @@ func TestAlikeIsSaidOnce(t *testing.T) {
 	}
 }
 
+// A name is one only where it stands by itself: TTLs are no names.
+func TestAlikeKnowsNames(t *testing.T) {
+	var p planner.Plan
+	for _, name := range []string{"300", "600"} {
+		p.Buckets = append(p.Buckets, planner.BucketPlan{Address: "bucket.x" + name, Bucket: name, CNAMEs: []string{name}, Standing: planner.StandNew,
+			Steps: []planner.Step{{Kind: planner.TTLLower, Why: "the TTL is " + name + "s"}}})
+	}
+	if n := strings.Count(PlanMarkdown(p), "\n<details>"); n != 2 {
+		t.Errorf("%d parts, want 2", n)
+	}
+}
+
 // The bars stand where the needs of the steps put them, and the mixed time
 // behind the switch.
 func TestExpectedTimeline(t *testing.T) {
 	bp := planner.BucketPlan{Mixed: 100, Steps: []planner.Step{
 		{Kind: "a", Action: planner.Wait, Expect: 100}, {Kind: "b", Action: planner.Create, Expect: 300},
-		{Kind: planner.DNSSwitch, Action: planner.Change, Needs: []planner.Kind{"a", "b"}}, {Kind: "d", Action: planner.Wait, Needs: []planner.Kind{planner.DNSSwitch}, Expect: 100},
+		{Kind: planner.DNSSwitch, Action: planner.Change, Needs: []planner.Kind{"a", "b"}, Expect: 100}, {Kind: "d", Action: planner.Wait, Needs: []planner.Kind{planner.DNSSwitch}, Expect: 100},
 		{Kind: "e", Action: planner.Change, Needs: []planner.Kind{"d"}}}}
-	want := []timeline{{Title: "Expected", Length: "6m40s", Bars: []bar{
-		{"a", "1m40s, from 0s to 1m40s", "wait", 0, 25}, {"b", "5m, from 0s to 5m", "create", 0, 75}, {"dns.switch", "at 5m", "change", 75, 0},
-		{"mixed time", "some visitors reach S3, some CloudFront: 1m40s, from 5m to 6m40s", "mixed", 75, 25},
-		{"d", "1m40s, from 5m to 6m40s", "wait", 75, 25}, {"e", "at 6m40s", "change", 100, 0}}}}
+	want := []timeline{{Title: "Expected", Length: "8m20s", Bars: []bar{
+		{"a", "1m40s, from 0s to 1m40s", "wait", 0, 20}, {"b", "5m, from 0s to 5m", "create", 0, 60}, {"dns.switch", "1m40s, from 5m to 6m40s", "change", 60, 20},
+		{"mixed time", "some visitors reach S3, some CloudFront: 1m40s, from 5m to 6m40s", "mixed", 60, 20},
+		{"d", "1m40s, from 6m40s to 8m20s", "wait", 80, 20}, {"e", "at 8m20s", "change", 100, 0}}}}
 	if diff := cmp.Diff(want, expected(bp)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
