@@ -76,7 +76,7 @@ func (a *app) planRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := a.savePlan(p, o, cfg); err != nil {
+		if err := a.savePlan(ctx, w, p, o, cfg); err != nil {
 			return err
 		}
 		if err := a.writePlan(p); err != nil {

@@ -66,12 +66,15 @@ func readPlan(name string) (planner.Saved, error) {
 }
 
 // savePlan writes what plan -out asks for.
-func (a *app) savePlan(p planner.Plan, o planner.Options, cfg *config.Config) error {
+func (a *app) savePlan(ctx context.Context, w world, p planner.Plan, o planner.Options, cfg *config.Config) (err error) {
 	if a.flags.out == "" {
 		return nil
 	}
 	s := planner.Save(p, o, buildVersion(), cfg.Digest(dnsTypes(dns.Types())))
 	s.Sandbox = a.flags.sandbox
+	if s.Accounts, err = planner.AccountIDs(ctx, w.World, w.config, p); err != nil {
+		return err
+	}
 	text, err := view.JSON(s)
 	if err != nil {
 		return err
@@ -134,6 +137,9 @@ func (a *app) belongs(s planner.Saved, cfg *config.Config, name string) error {
 		return refuse("apply it with -sandbox, or make one of the real world", "the plan %s is about a simulated world (-sandbox)", name)
 	case !s.Sandbox && a.flags.sandbox:
 		return refuse("leave -sandbox out, or make a plan with it", "the plan %s is about the real world", name)
+	case s.Configuration != cfg.Digest(dnsTypes(dns.Types())) && s.Edgeward != buildVersion():
+		return refuse("make a new plan with this one: edgeward plan -out="+view.Quote(name),
+			"the plan %s was made by edgeward %s, and this is %s: it was made of another configuration, or the two read it differently", name, s.Edgeward, buildVersion())
 	case s.Configuration != cfg.Digest(dnsTypes(dns.Types())):
 		return refuse("make a new plan of it: edgeward plan -out="+view.Quote(name),
 			"the plan %s was made of another configuration than that of %s: another folder, other variables, or edited since", name, a.dir())

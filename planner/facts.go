@@ -30,6 +30,9 @@ func facts(a Actual) []Fact {
 			add(recordPath(n.CNAME.Name), showRecords(n.Set.Records))
 		}
 	}
+	if a.Retry {
+		add(factHold, a.Crumbs[crumbHold])
+	}
 	if a.Dist == nil {
 		cert := ""
 		if a.Chosen != nil {
@@ -48,6 +51,9 @@ func facts(a Actual) []Fact {
 	}
 	return append(fs, bucketFacts(a.Bucket)...)
 }
+
+// factHold is the way back that -retry lifts: that one, and none begun since.
+const factHold = "hold"
 
 // settingFields are all managed fields, in the order that plans show.
 func settingFields() []providers.Field {
@@ -172,6 +178,9 @@ func moved(saved, live []Fact, steps []Step) *MovedError {
 // it yet.
 func progress(name, value, domain string, steps []Step) bool {
 	const unknown = "(known after " + string(DistributionCreate) + ")"
+	if name == factHold && value == "" {
+		return true // lifted
+	}
 	for _, s := range steps {
 		if name == "distribution" && s.Kind == DistributionCreate && s.Action == Create && value != "" {
 			return true

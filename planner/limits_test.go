@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -100,4 +101,28 @@ func TestWaves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFreezeBegunDuringTheProof: a freeze that begins after the look, while the
+// links are fetched, stops the switch as well.
+func TestFreezeBegunDuringTheProof(t *testing.T) {
+	const low = "low.example.com"
+	inWorld(t, low, nil, func(t *testing.T, s *session) {
+		s.o.Until = TTLLower
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		w := s.w.Providers()
+		from := w.Clock.Now().Add(time.Second)
+		s.c.Limits.Freezes = []config.Freeze{{From: from, Until: from.Add(time.Hour)}}
+		a, err := Observe(t.Context(), w, s.c, s.c.Buckets[0], partAll)
+		if err != nil || checkSwitch(s.c.Buckets[0], a).Status != Todo {
+			t.Fatal(err, "the freeze has begun")
+		}
+		pause1(t, time.Minute)
+		before := s.w.Records(low)
+		err = switchNames(t.Context(), scene{w: w, acc: w.Accounts[""], b: s.c.Buckets[0], a: a, brief: true, note: func(string) {}})
+		var yet notYet
+		if !errors.As(err, &yet) || !strings.Contains(err.Error(), "freeze") || !providers.SameRecords(before, s.w.Records(low)) {
+			t.Errorf("%v; the record is %v", err, s.w.Records(low))
+		}
+	})
 }

@@ -340,8 +340,8 @@ func switchNames(ctx context.Context, s scene) error {
 	return s.replace(ctx, "switch", rs)
 }
 
-// stillFree reads, as the last thing before the switch, whether a way back was
-// begun since the look: the links take a while to fetch.
+// stillFree finds out, as the last thing before the switch, whether a way back or
+// a freeze was begun since the look: the links take a while to fetch.
 func stillFree(ctx context.Context, s scene) error {
 	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN)
 	if err != nil {
@@ -349,6 +349,9 @@ func stillFree(ctx context.Context, s scene) error {
 	}
 	if hold := tags[crumbHold]; hold != "" && hold != s.a.Crumbs[crumbHold] {
 		return &heldError{s.b.Address, hold}
+	}
+	if _, frozen := s.a.Limits.Frozen(s.w.Clock.Now()); frozen && !s.a.begun() {
+		return notYet("a freeze of limits has begun meanwhile")
 	}
 	return nil
 }

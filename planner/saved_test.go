@@ -3,7 +3,9 @@ package planner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -241,6 +243,170 @@ func TestReadSaved(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
+		}
+	})
+}
+
+// TestSavedHalfWayGoesOn: a plan that was saved in the middle of a migration
+// survives its own progress as well, wherever a run of it ends.
+func TestSavedHalfWayGoesOn(t *testing.T) {
+	for i, b := range newLab(0).config.Buckets {
+		for _, from := range []Kind{PolicyEnsure, DistributionCreate, TTLLower, DNSSwitch, DNSPropagated} {
+			t.Run(b.Name+" from "+string(from), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newLab(int64(i + 1)).only(b.Name).start(t)
+					s.o.Until = from
+					s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+					saved := s.save(Options{Goal: Migrate})
+					for _, until := range []Kind{DistributionDeployed, LinksVerify, TTLLower, DNSSwitch, DNSPropagated} {
+						s.o.Until = until
+						if r := s.apply(t.Context(), Migrate); r.ExitCode() != 0 {
+							t.Fatalf("%+v", r)
+						}
+						p, refused, err := saved.Renew(t.Context(), s.w.Providers(), s.c, saved.Options(0))
+						if err != nil || len(refused) > 0 {
+							t.Errorf("after %s: %v %v\n%+v", until, err, refused, p.Buckets)
+						}
+					}
+					if r, err := s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeFinished {
+						t.Errorf("%v %+v", err, r)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSavedPlanKeepsItsAccount: a plan made in one AWS account is not applied in
+// another, where a second distribution would be made.
+func TestSavedPlanKeepsItsAccount(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		saved := s.save(Options{Goal: Migrate})
+		ids, err := AccountIDs(t.Context(), s.w.Providers(), s.c, saved.Plan)
+		if err != nil || len(ids) != 1 || len(ids[""]) != 12 {
+			t.Fatalf("accounts %v, %v", ids, err)
+		}
+		saved.Accounts = map[string]string{"": "999999999999"}
+		var other *AccountError
+		if _, err := s.applySaved(t.Context(), saved); !errors.As(err, &other) || !strings.Contains(err.Error(), `"`+ids[""]+`", but the plan was made in account "999999999999"`) {
+			t.Errorf("got %v", err)
+		}
+		if len(s.w.Distributions()) != 0 {
+			t.Error("a distribution was made in another account")
+		}
+		saved.Accounts = ids
+		if r, err := s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeFinished {
+			t.Errorf("%v %+v", err, r)
+		}
+	})
+}
+
+// TestSavedPlanWaitsAnew: a wait that was over when the plan was saved, and is
+// not any more, is waited for before the switch.
+func TestSavedPlanWaitsAnew(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		s.o.Until = TTLLower
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		saved := s.save(Options{Goal: Migrate})
+		if slices.ContainsFunc(saved.Plan.Buckets[0].Steps, func(x Step) bool { return x.Kind == TTLLower }) {
+			t.Fatal("the TTL is not low yet")
+		}
+		w := s.w.Providers()
+		since := w.Clock.Now().UTC().Truncate(time.Second)
+		if err := w.Accounts[""].Distributions.SetTags(t.Context(), s.w.Distributions()[0].ARN, map[string]string{crumbLowSince: writeSince(writeTime(since), time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		pause1(t, time.Minute)
+		r, err := s.applySaved(t.Context(), saved)
+		if err != nil || one(t, r).Outcome != OutcomeFinished {
+			t.Fatalf("%v %+v", err, r)
+		}
+		for _, e := range s.events {
+			if e.Kind == DNSSwitch && e.Status == EventStarted && e.Time.Before(since.Add(time.Hour)) {
+				t.Errorf("switched at %s, while resolvers may hold the old TTL until %s", e.Time, since.Add(time.Hour))
+			}
+		}
+	})
+}
+
+// TestSavedRetryLiftsOneHold: a plan saved with -retry lifts the hold that its
+// reviewers saw, and not that of a later way back.
+func TestSavedRetryLiftsOneHold(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+		pause1(t, 2*time.Hour)
+		saved := s.save(Options{Goal: Migrate, Retry: []string{"*"}})
+		r, err := s.applySaved(t.Context(), saved)
+		if err != nil || one(t, r).Outcome != OutcomeFinished {
+			t.Fatalf("%v %+v", err, r)
+		}
+		if r, err = s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeNothing {
+			t.Errorf("its own progress: %v %+v", err, r)
+		}
+		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+		pause1(t, 2*time.Hour)
+		if r, err = s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeStale || !strings.Contains(r.Results[0].Why, "hold is ") {
+			t.Errorf("after another way back: %v %+v", err, r)
+		}
+	})
+}
+
+// TestSavedNothingIsNotRefused: a bucket for which nothing was planned and
+// nothing is to be done is not stale, whatever its owner changed.
+func TestSavedNothingIsNotRefused(t *testing.T) {
+	const low = "low.example.com"
+	inWorld(t, low, nil, func(t *testing.T, s *session) {
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		saved := s.save(Options{Goal: Migrate})
+		s.w.SetRecords(route53, low, []providers.Record{{Type: "CNAME", Value: s.w.Distributions()[0].Domain, TTL: time.Hour}})
+		if r, err := s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeNothing {
+			t.Errorf("another TTL: %v %+v", err, r)
+		}
+		s.w.SetRecords(route53, low, []providers.Record{{Type: "CNAME", Value: "s3.eu-west-1.amazonaws.com", TTL: time.Minute}})
+		if r, err := s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeStale {
+			t.Errorf("back at S3: %v %+v", err, r)
+		}
+	})
+}
+
+// TestReadSavedEdited: what was edited by hand is refused before anything is
+// looked at, and the count of switches is that of the steps.
+func TestReadSavedEdited(t *testing.T) {
+	inWorld(t, assets, nil, func(t *testing.T, s *session) {
+		tests := map[string]struct {
+			edit func(x *Saved)
+			says string
+		}{
+			"another goal":       {func(x *Saved) { x.Plan.Goal = "destroy" }, `its goal is "destroy"`},
+			"a bucket twice":     {func(x *Saved) { x.Plan.Buckets = append(x.Plan.Buckets, x.Plan.Buckets[0]) }, "is in it twice"},
+			"blocked by nothing": {func(x *Saved) { x.Plan.Buckets[0].Standing, x.Plan.Buckets[0].Findings = StandBlocked, nil }, "blocked for no reason"},
+			"an unknown step":    {func(x *Saved) { x.Plan.Buckets[0].Steps[0].Kind = DNSRestore }, `has a step "dns.restore" too many`},
+			"no facts":           {func(x *Saved) { x.Facts = nil }, "has steps and no facts"},
+		}
+		for name, tt := range tests {
+			x := s.save(Options{Goal: Migrate})
+			tt.edit(&x)
+			text, err := json.Marshal(x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ReadSaved(text); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		x := s.save(Options{Goal: Migrate})
+		x.Plan.Summary.Switches = 0
+		text, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadSaved(append([]byte("\ufeff"), text...)); err != nil || got.Plan.Summary.Switches != 1 {
+			t.Errorf("%v, %d switches", err, got.Plan.Summary.Switches)
+		}
+		if _, err := ReadSaved(text[:len(text)/2]); err == nil || !strings.Contains(err.Error(), "cut off") {
+			t.Errorf("half of it: %v", err)
 		}
 	})
 }
