@@ -84,7 +84,8 @@ func (a *app) locked(ctx context.Context, c *cobra.Command, cfg *config.Config, 
 		return err
 	}
 	held, lost := context.WithCancelCause(ctx)
-	keep, stop := context.WithCancel(ctx)
+	// It is renewed as long as the run works, after ^C too.
+	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		lock.Keep(keep, func(err error) {

@@ -83,8 +83,13 @@ func TakeLock(ctx context.Context, store providers.LockStore, clock providers.Cl
 	said := false
 	for {
 		locked, err := l.try(ctx, note)
-		if err != nil || locked == nil {
-			return l, err
+		switch {
+		case err != nil:
+			return nil, err
+		case locked == nil && ctx.Err() != nil: // nobody is to wait for a run that never began
+			return nil, errors.Join(ctx.Err(), l.Release(context.WithoutCancel(ctx)))
+		case locked == nil:
+			return l, nil
 		}
 		if !clock.Now().Before(limit) {
 			return nil, locked
@@ -99,10 +104,15 @@ func TakeLock(ctx context.Context, store providers.LockStore, clock providers.Cl
 	}
 }
 
+// triesLock is how often a lock is looked at again because it was written
+// meanwhile, or because the answer to a write was lost.
+const triesLock = 10
+
 // try looks at the lock and takes it if it is free. Who loses a race looks
-// again, and sees who won.
+// again, and sees who won. A write that has begun is not cut short, so that it is
+// known whether the lock is ours.
 func (l *RunLock) try(ctx context.Context, note func(string)) (*LockedError, error) {
-	for {
+	for tries := 1; ; tries++ {
 		began := l.clock.Now()
 		have, err := l.store.ReadLock(ctx)
 		switch {
@@ -117,7 +127,7 @@ func (l *RunLock) try(ctx context.Context, note func(string)) (*LockedError, err
 			}
 			switch {
 			case other.ID == l.holder.ID && !other.Released: // our own write, whose answer was lost
-				l.held(have.Version, began)
+				l.held(have.Version, began.Add(-have.Age))
 				return nil, nil
 			case other.Released:
 			case have.Age < other.Lease.Duration():
@@ -126,15 +136,17 @@ func (l *RunLock) try(ctx context.Context, note func(string)) (*LockedError, err
 				note(fmt.Sprintf("the lock of %s (%s) was not renewed for %s: it is taken over", other.Who, other.Command, shortDuration(have.Age.Round(time.Second))))
 			}
 		}
-		version, err := l.write(ctx, have.Version)
-		if errors.Is(err, providers.ErrConflict) {
-			continue
-		}
-		if err != nil {
+		version, err := l.write(context.WithoutCancel(ctx), have.Version)
+		switch {
+		case err == nil:
+			l.held(version, began)
+			return nil, nil
+		case tries == triesLock || classified(err) && !errors.Is(err, providers.ErrConflict):
 			return nil, err
 		}
-		l.held(version, began)
-		return nil, nil
+		if err := l.clock.Sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
 	}
 }
 
@@ -216,7 +228,7 @@ func (l *RunLock) renew(ctx context.Context) error {
 		if now.ID != l.holder.ID || now.Released {
 			return fmt.Errorf("%w: %s is held by %s now", ErrLockLost, l.store, now.name())
 		}
-		version, err = have.Version, nil
+		version, began, err = have.Version, began.Add(-have.Age), nil
 	}
 	if err != nil {
 		return err
@@ -232,10 +244,19 @@ func (h Holder) name() string {
 	return h.Who
 }
 
-// Release lets the lock go. Keep must have ended. An error leaves it to run out.
+// Release lets the lock go. Keep must have ended. An error leaves it to run out;
+// that it is another's by now is none.
 func (l *RunLock) Release(ctx context.Context) error {
 	l.holder.Released = true
-	if _, err := l.write(ctx, l.version); err != nil && !errors.Is(err, providers.ErrConflict) {
+	_, err := l.write(ctx, l.version)
+	if errors.Is(err, providers.ErrConflict) { // perhaps of our own renewal, which was cut short
+		var have providers.LockObject
+		have, err = l.store.ReadLock(ctx)
+		if other, readErr := readHolder(l.store, have); err == nil && readErr == nil && other.ID == l.holder.ID && !other.Released {
+			_, err = l.write(ctx, have.Version)
+		}
+	}
+	if err != nil && !errors.Is(err, providers.ErrConflict) && !errors.Is(err, providers.ErrNotFound) {
 		return fmt.Errorf("release the lock: %w", err)
 	}
 	return nil
@@ -245,6 +266,15 @@ func (l *RunLock) Release(ctx context.Context) error {
 // with force only, else a *LockedError. The holder it had is returned, with ID
 // "" when nobody held it.
 func Unlock(ctx context.Context, store providers.LockStore, force bool) (Holder, error) {
+	for tries := 1; ; tries++ {
+		h, err := unlockOnce(ctx, store, force)
+		if !errors.Is(err, providers.ErrConflict) || tries == triesLock { // it was just renewed
+			return h, err
+		}
+	}
+}
+
+func unlockOnce(ctx context.Context, store providers.LockStore, force bool) (Holder, error) {
 	have, err := store.ReadLock(ctx)
 	if errors.Is(err, providers.ErrNotFound) {
 		return Holder{}, nil

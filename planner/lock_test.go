@@ -292,3 +292,119 @@ func TestUnlock(t *testing.T) {
 		}
 	})
 }
+
+// TestLockIsLetGo: whatever a run's writes met, a run that has ended holds up
+// nobody.
+func TestLockIsLetGo(t *testing.T) {
+	broken := errors.New("connection reset")
+	free := func(t *testing.T, l *lockLab) {
+		t.Helper()
+		if _, err := l.take(t.Context(), "next", 0, nil); err != nil {
+			t.Errorf("it is held up: %v", err)
+		}
+	}
+	tests := map[string]func(t *testing.T, l *lockLab){
+		"the answer to the first write was lost": func(t *testing.T, l *lockLab) {
+			hook := lostOnce(broken)
+			l.hook.Store(&hook)
+			lock, err := l.take(t.Context(), "first", 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := lock.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"a renewal was cut short": func(t *testing.T, l *lockLab) {
+			lock, err := l.take(t.Context(), "first", 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hook := lostOnce(broken)
+			l.hook.Store(&hook)
+			if err := lock.renew(t.Context()); err == nil {
+				t.Fatal("no answer was lost")
+			}
+			if err := lock.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"interrupted while it was taken": func(t *testing.T, l *lockLab) {
+			ctx, cancel := context.WithCancel(t.Context())
+			hook := func(c sandbox.Call) error {
+				if c.Write {
+					cancel()
+				}
+				return nil
+			}
+			l.hook.Store(&hook)
+			if _, err := l.take(ctx, "first", 0, nil); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		},
+		"taken away, and nobody has it": func(t *testing.T, l *lockLab) {
+			lock, err := l.take(t.Context(), "first", 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Unlock(t.Context(), l.w.LockStore(), true); err != nil {
+				t.Fatal(err)
+			}
+			if err := lock.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLockLab()
+				test(t, l)
+				free(t, l)
+			})
+		})
+	}
+}
+
+// TestLockConflicts: a store that refuses every write is not asked without end,
+// and a lock that is renewed at the same moment is taken away all the same.
+func TestLockConflicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLockLab()
+		refuses := func(c sandbox.Call) error {
+			if c.Write {
+				return providers.ErrConflict
+			}
+			return nil
+		}
+		l.hook.Store(&refuses)
+		if _, err := l.take(t.Context(), "first", 0, nil); !errors.Is(err, providers.ErrConflict) {
+			t.Errorf("got %v", err)
+		}
+		l.hook.Store(nil)
+		lock, err := l.take(t.Context(), "second", 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := &overtaken{LockStore: l.w.LockStore(), first: func() error { return lock.renew(t.Context()) }}
+		if h, err := Unlock(t.Context(), store, true); err != nil || h.ID != "second" {
+			t.Errorf("%+v, %v", h, err)
+		}
+	})
+}
+
+// overtaken does first before the first write.
+type overtaken struct {
+	providers.LockStore
+	first func() error
+}
+
+func (o *overtaken) WriteLock(ctx context.Context, text []byte, version string) (string, error) {
+	if first := o.first; first != nil {
+		o.first = nil
+		if err := first(); err != nil {
+			return "", err
+		}
+	}
+	return o.LockStore.WriteLock(ctx, text, version)
+}
