@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/edgeward/edgeward/cmd/view"
 	"github.com/edgeward/edgeward/planner"
@@ -23,7 +24,8 @@ with the tags that say who to ask, and the plan that would mend it.
 
 Exit codes:
   0    the status was found; with -detailed-exitcode: and nothing has drifted
-  1    nothing was attempted: configuration, credentials
+  1    nothing was attempted: configuration, credentials; with
+       -detailed-exitcode: no drift was found, and a bucket could not be looked at
   2    only with -detailed-exitcode: a bucket was changed by hand after its
        migration
   130  interrupted`,
@@ -72,8 +74,18 @@ func (a *app) printStatus(r planner.StatusReport) error {
 	default:
 		_, err = fmt.Fprint(a.stdout, view.Status(r, a.out))
 	}
-	if err == nil && r.Drifted() {
-		err = exit(exitUndone)
+	if err != nil {
+		return err
+	}
+	if unseen := r.Unseen(); a.flags.detailedExitCode && len(unseen) > 0 {
+		err = refuse("see the reasons above, then run it again; -exclude=ADDR leaves a bucket out",
+			"%s could not be looked at, and whether something was changed there is not known: %s", view.Count(len(unseen), "bucket"), strings.Join(unseen, ", "))
+	}
+	if r.Drifted() {
+		if err != nil {
+			fmt.Fprintln(a.stderr, view.Error(err, a.msg))
+		}
+		return exit(exitUndone)
 	}
 	return err
 }

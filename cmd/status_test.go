@@ -34,3 +34,31 @@ Status: 0 to migrate, 1 under way, 0 done, 0 blocked, 1 drifted.
 		t.Errorf("got\n%s", stdout.String())
 	}
 }
+
+// TestStatusUnseen: a bucket that could not be looked at is no success of a look
+// for drift, and drift of another one comes first.
+func TestStatusUnseen(t *testing.T) {
+	unseen := planner.BucketStatus{Address: "bucket.b", Standing: planner.StandBlocked,
+		Findings: []planner.Finding{{Severity: planner.Error, Code: "look-failed", Summary: "the bucket could not be looked at"}}}
+	drifted := planner.BucketStatus{Address: "bucket.a", Standing: planner.StandDone, Drift: []planner.Drift{{Path: "enabled"}}}
+	for name, tt := range map[string]struct {
+		buckets []planner.BucketStatus
+		detail  bool
+		code    int
+	}{
+		"asked for":     {[]planner.BucketStatus{unseen}, true, exitRefused},
+		"not asked for": {[]planner.BucketStatus{unseen}, false, exitDone},
+		"and drift":     {[]planner.BucketStatus{drifted, unseen}, true, exitUndone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			a := testApp(&stdout, &stderr)
+			a.flags.detailedExitCode = tt.detail
+			code := a.code(t.Context(), a.printStatus(planner.StatusReport{Buckets: tt.buckets}))
+			says := strings.Contains(stderr.String(), "1 bucket could not be looked at, and whether something was changed there is not known: bucket.b")
+			if code != tt.code || says != tt.detail {
+				t.Errorf("exit code %d, want %d; said %q", code, tt.code, stderr.String())
+			}
+		})
+	}
+}

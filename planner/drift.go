@@ -56,16 +56,34 @@ func drift(b config.Bucket, a Actual) []Drift {
 	return append(out, policyDrift(b, a)...)
 }
 
-// goneDrift: names that point at a distribution which is not there any more.
+// goneDrift: names that point at a distribution which is not there any more, or
+// is not known as the bucket's. Where it is another account's, that is for a
+// person to say.
 func goneDrift(a Actual) []Drift {
 	var out []Drift
 	for _, n := range a.Names {
-		if target := n.cname(); n.Serves == servesElsewhere && strings.HasSuffix(target, ".cloudfront.net") {
-			out = append(out, Drift{"distribution", "one of this account that holds " + n.CNAME.Name, "gone: the record still points at " + target,
-				"visitors get errors now: point the record at S3 by hand (" + n.CNAME.Name + " CNAME to the bucket's S3 endpoint), then edgeward apply"})
+		target := n.cname()
+		if n.Serves != servesElsewhere || !strings.HasSuffix(target, ".cloudfront.net") {
+			continue
+		}
+		i := slices.IndexFunc(a.Rivals, func(d providers.Distribution) bool { return strings.EqualFold(d.Domain, target) })
+		if i < 0 {
+			out = append(out, Drift{"distribution", "one of this account that holds " + n.CNAME.Name, "gone, or another account's: the record still points at " + target,
+				"if it is gone, visitors get errors now: point the record at S3 by hand (" + n.CNAME.Name + " CNAME to the bucket's S3 endpoint), then edgeward apply"})
+			continue
+		}
+		d := a.Rivals[i]
+		if len(d.Tags) > 0 && hasCrumbs(d.Tags) {
+			out = append(out, Drift{"tag " + providers.TagBucket, "on distribution " + d.ID + ", which serves " + n.CNAME.Name, d.Tags[providers.TagBucket],
+				"visitors are served; set the tag back by hand, or name it with distribution { adopt = \"" + d.ID + "\" }"})
 		}
 	}
 	return out
+}
+
+// hasCrumbs says that edgeward has worked on a distribution with these tags.
+func hasCrumbs(tags map[string]string) bool {
+	return tags[crumbFinished] != "" || tags[crumbWas] != ""
 }
 
 // ttlDrift is only about a TTL that the configuration sets: what the owner gave a
@@ -93,6 +111,9 @@ func policyDrift(b config.Bucket, a Actual) []Drift {
 	}
 	s := a.Bucket
 	if s == nil {
+		if i := slices.IndexFunc(a.Findings, func(f Finding) bool { return f.Code == "bucket-missing" }); i >= 0 {
+			out = append(out, Drift{"bucket " + b.Name, "there", "gone", a.Findings[i].Detail})
+		}
 		return out
 	}
 	if public := s.PolicyPublic && !s.Block.RestrictPublicBuckets; s.RequesterPays || !public && (!s.ACLsEnabled || s.Block.IgnorePublicACLs) {

@@ -1,8 +1,11 @@
 package planner
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/edgeward/edgeward/config"
@@ -28,17 +31,19 @@ func TestDriftIsNamed(t *testing.T) {
 		path   string // "" is no drift
 		says   []string
 	}{
-		"nothing":                      {nil, func(*session) {}, "", nil},
-		"the record back at S3":        {nil, point("s3.eu-west-1.amazonaws.com", time.Minute), "record low.example.com", []string{".cloudfront.net", "s3.eu-west-1.amazonaws.com", "edgeward rollback", "edgeward apply"}},
-		"the record somewhere else":    {nil, point("other.example.net", time.Minute), "record low.example.com", []string{"other.example.net", "set it back by hand"}},
-		"a setting":                    {nil, edit(func(s *providers.Settings) { s.PriceClass = "PriceClass_100" }), "price_class", []string{"PriceClass_All", "PriceClass_100", "edgeward apply -target='bucket[\"low.example.com\"]'"}},
-		"disabled":                     {nil, edit(func(s *providers.Settings) { s.Enabled = false }), "enabled", []string{"true", "false"}},
-		"an alias removed":             {nil, edit(func(s *providers.Settings) { s.Aliases = nil }), "aliases", []string{low}},
-		"a setting that only full has": {func(l *lab) { l.config.Buckets[0].Distribution.DefaultRootObject = new("index.html") }, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "default_root_object", []string{"index.html", "other.html"}},
-		"not ours to say":              {nil, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "", nil},
-		"the distribution is gone":     {nil, func(s *session) { s.w.DeleteDistribution(s.w.Distributions()[0].ID) }, "distribution", []string{"gone", "visitors get errors now"}},
-		"the bucket is private":        {nil, func(s *session) { s.w.EditBucket(low, func(b *sandbox.Bucket) { b.Private = true }) }, "bucket policy", []string{"everybody may read"}},
-		"the TTL is the owner's":       {nil, func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "", nil},
+		"nothing":                       {nil, func(*session) {}, "", nil},
+		"the record back at S3":         {nil, point("s3.eu-west-1.amazonaws.com", time.Minute), "record low.example.com", []string{".cloudfront.net", "s3.eu-west-1.amazonaws.com", "edgeward rollback", "edgeward apply"}},
+		"the record somewhere else":     {nil, point("other.example.net", time.Minute), "record low.example.com", []string{"other.example.net", "set it back by hand"}},
+		"a setting":                     {nil, edit(func(s *providers.Settings) { s.PriceClass = "PriceClass_100" }), "price_class", []string{"PriceClass_All", "PriceClass_100", "edgeward apply -target='bucket[\"low.example.com\"]'"}},
+		"disabled":                      {nil, edit(func(s *providers.Settings) { s.Enabled = false }), "enabled", []string{"true", "false"}},
+		"an alias removed":              {nil, edit(func(s *providers.Settings) { s.Aliases = nil }), "aliases", []string{low}},
+		"a setting that only full has":  {func(l *lab) { l.config.Buckets[0].Distribution.DefaultRootObject = new("index.html") }, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "default_root_object", []string{"index.html", "other.html"}},
+		"not ours to say":               {nil, edit(func(s *providers.Settings) { s.DefaultRootObject = "other.html" }), "", nil},
+		"the distribution is gone":      {nil, func(s *session) { s.w.DeleteDistribution(s.w.Distributions()[0].ID) }, "distribution", []string{"gone", "visitors get errors now"}},
+		"the bucket is private":         {nil, func(s *session) { s.w.EditBucket(low, func(b *sandbox.Bucket) { b.Private = true }) }, "bucket policy", []string{"everybody may read"}},
+		"the distribution lost its tag": {nil, func(s *session) { s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{providers.TagBucket: ""}) }, "tag edgeward:bucket", []string{"low.example.com", "visitors are served", "adopt = "}},
+		"the bucket is gone":            {nil, func(s *session) { s.w.DeleteBucket(low) }, "bucket low.example.com", []string{"gone", "taken over by anybody"}},
+		"the TTL is the owner's":        {nil, func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "", nil},
 		"a TTL that is configured": {func(l *lab) { l.config.Buckets[0].DNS.TTL = 10 * time.Minute },
 			func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "record low.example.com", []string{"TTL 600s", "TTL 3600s"}},
 		"rolled back": {nil, func(s *session) { s.want(s.apply(s.t.Context(), Rollback), OutcomeRolled) }, "", nil},
@@ -74,7 +79,7 @@ func TestDriftIsNamed(t *testing.T) {
 						t.Errorf("%+v lacks %q", d, part)
 					}
 				}
-				if tt.path != "distribution" && strings.Join(got.Ask, ",") != "team = web" {
+				if tt.path != "distribution" && tt.path != "tag edgeward:bucket" && strings.Join(got.Ask, ",") != "team = web" {
 					t.Errorf("ask %q", got.Ask)
 				}
 				if strings.Contains(d.Mend, "edgeward apply") && tt.path != "distribution" && len(got.Steps) == 0 {
@@ -99,4 +104,56 @@ func TestCachePolicyDrift(t *testing.T) {
 	if len(got) != 1 || !strings.Contains(got[0].Live, "default 86400s") || !strings.Contains(got[0].Mend, "7 distributions") {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestNoDriftOfAnAdopted: an adopted distribution has not drifted when the
+// migration has just ended, with settings that no sweep has as well; a change of
+// what the configuration sets is drift, of what it leaves out none.
+func TestNoDriftOfAnAdopted(t *testing.T) {
+	const low = "low.example.com"
+	inWorld(t, low, nil, func(t *testing.T, s *session) {
+		old := s.w.AddDistribution("", providers.Settings{Enabled: true, OriginDomain: low + ".s3.eu-west-1.amazonaws.com", OriginKind: providers.RESTOrigin,
+			Methods: []string{"GET", "HEAD"}, ViewerProtocol: "allow-all", CachePolicyID: "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", PriceClass: "PriceClass_100", HTTPVersion: "http2", MinimumTLS: "TLSv1.2_2021"}, nil)
+		s.c.Buckets[0].Distribution = config.Distribution{Adopt: old.ID, DefaultRootObject: new("index.html")}
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		status := func() StatusReport {
+			r, err := MakeStatus(t.Context(), s.w.Providers(), s.c, Options{Full: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		if r := status(); r.Drifted() || r.Unseen() != nil {
+			t.Errorf("%+v", r.Buckets[0])
+		}
+		s.w.EditDistribution(old.ID, func(x *providers.Settings) { x.PriceClass = "PriceClass_All" })
+		if r := status(); r.Drifted() {
+			t.Errorf("not ours to say: %+v", r.Buckets[0].Drift)
+		}
+		s.w.EditDistribution(old.ID, func(x *providers.Settings) { x.DefaultRootObject = "" })
+		if r := status(); !r.Drifted() {
+			t.Error("the default root object is not missed")
+		}
+	})
+}
+
+// TestUnseenIsNoDrift: a bucket that could not be looked at is named as such.
+func TestUnseenIsNoDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1).only("low.example.com", "fonts.example.com")
+		failing := false
+		l.options.Hook = func(c sandbox.Call) error {
+			if failing && strings.Contains(c.Op, "Look") && c.Name == "fonts.example.com" {
+				return errors.New("connection reset")
+			}
+			return nil
+		}
+		s := l.start(t)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		failing = true
+		r, err := MakeStatus(t.Context(), s.w.Providers(), s.c, Options{Full: true})
+		if err != nil || r.Drifted() || !slices.Equal(r.Unseen(), []string{`bucket["fonts.example.com"]`}) {
+			t.Errorf("%v, drifted %t, unseen %q", err, r.Drifted(), r.Unseen())
+		}
+	})
 }

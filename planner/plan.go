@@ -318,8 +318,11 @@ func longestPath(steps []Step) time.Duration {
 	return total
 }
 
+// codeLookFailed is the code of a finding that says that nothing is known.
+const codeLookFailed = "look-failed"
+
 func lookFinding(err error) Finding {
-	f := Finding{Error, "look-failed", "the bucket could not be looked at", err.Error()}
+	f := Finding{Error, codeLookFailed, "the bucket could not be looked at", err.Error()}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		f.Detail += ". " + h.Hint()

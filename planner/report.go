@@ -195,6 +195,20 @@ func (r StatusReport) Drifted() bool {
 	return slices.ContainsFunc(r.Buckets, func(b BucketStatus) bool { return len(b.Drift) > 0 })
 }
 
+// Unseen are the addresses of the buckets that could not be looked at wholly, so
+// that nobody can say whether they drifted.
+func (r StatusReport) Unseen() []string {
+	var out []string
+	for _, b := range r.Buckets {
+		if slices.ContainsFunc(b.Findings, func(f Finding) bool {
+			return f.Code == codeLookFailed || f.Code == "bucket-denied" && b.Distribution != ""
+		}) {
+			out = append(out, b.Address)
+		}
+	}
+	return out
+}
+
 // serverSays puts one server's answer in words, with who a visitor reaches by
 // it. The addresses of an alias do not say that by themselves.
 func serverSays(n NameActual, d *providers.Distribution, x providers.Answer) ServerSays {
