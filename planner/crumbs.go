@@ -19,7 +19,7 @@ const (
 	crumbWasAt    = providers.TagPrefix + "was-at"    // provider and zone that hold it
 	crumbWasTTL   = providers.TagPrefix + "was-ttl"   // seconds; "300/3600": resolvers may hold 3600
 	crumbLowSince = providers.TagPrefix + "low-since" // TIME/TTL: every server had this TTL then; asked/TTL: not seen yet
-	crumbProof    = providers.TagPrefix + "proof"     // TIME/ETAG/DIGEST of the links' proof
+	crumbProof    = providers.TagPrefix + "proof"     // TIME/ETAG/ASKED/DIGEST of the links' proof
 	crumbHold     = providers.TagPrefix + "hold"      // TIME/CODE of a rollback
 	crumbFinished = providers.TagPrefix + "finished"  // TIME
 )
@@ -139,18 +139,25 @@ func (c crumbs) lowSince() (at time.Time, ttl time.Duration, ok bool) {
 	return at, time.Duration(n) * time.Second, ok
 }
 
-func writeProof(at time.Time, etag, digest string) string {
-	return writeTime(at) + "/" + etag + "/" + digest
+func writeProof(at time.Time, etag, asked, digest string) string {
+	return strings.Join([]string{writeTime(at), etag, asked, digest}, "/")
 }
 
-// proof reads when the links were proven, and for which ETag.
-func (c crumbs) proof() (at time.Time, etag string, ok bool) {
+// proof reads when the links were proven, for which ETag, and what was asked for
+// (askedOf).
+func (c crumbs) proof() (at time.Time, etag, asked string, ok bool) {
 	f := strings.Split(c[crumbProof], "/")
-	if len(f) != 3 {
-		return time.Time{}, "", false
+	if len(f) != 4 {
+		return time.Time{}, "", "", false
 	}
 	at, ok = readTime(f[0])
-	return at, f[1], ok
+	return at, f[1], f[2], ok
+}
+
+// askedOf is a digest of what the configuration wants proven: which links, and
+// what is accepted. A proof of less is none.
+func askedOf(v config.Verify) string {
+	return digest(fmt.Sprintf("%q %d %q", v.Paths, v.Sample, v.Accept))[:8]
 }
 
 // saveRecord is what must be written down before the moved name's record is

@@ -34,11 +34,11 @@ func testLinks(b config.Bucket, a Actual) proof.Choice {
 func seedOf(b config.Bucket) string { return digest("links", b.Name)[:12] }
 
 // proven says whether a proof of the links is young enough, and was made for the
-// ETag that the distribution has (rule 7). Another run may have written it since
+// ETag that the distribution has and the links that are asked for (rule 7). Another run may have written it since
 // this look began; one far in the future is of a wrong clock.
 func proven(b config.Bucket, a Actual) bool {
-	at, etag, ok := a.Crumbs.proof()
-	return ok && a.Dist != nil && etag == a.Dist.ETag && !at.After(a.Now.Add(meanwhile)) && a.Now.Sub(at) <= b.Verify.MaxAge
+	at, etag, asked, ok := a.Crumbs.proof()
+	return ok && a.Dist != nil && etag == a.Dist.ETag && asked == askedOf(b.Verify) && !at.After(a.Now.Add(meanwhile)) && a.Now.Sub(at) <= b.Verify.MaxAge
 }
 
 // checkLinks: every test link is the same through S3 and through CloudFront
@@ -233,7 +233,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 	case d.ETag != s.a.Dist.ETag:
 		return notYet("distribution " + d.ID + " was changed while its links were compared")
 	}
-	return s.setTags(ctx, map[string]string{crumbProof: writeProof(s.w.Clock.Now(), s.a.Dist.ETag, r.Digest)})
+	return s.setTags(ctx, map[string]string{crumbProof: writeProof(s.w.Clock.Now(), s.a.Dist.ETag, askedOf(s.b.Verify), r.Digest)})
 }
 
 // errNothingReadable: both sites refuse alike what was asked, which proves

@@ -211,9 +211,9 @@ func TestTimesThatAreYetToCome(t *testing.T) {
 		s.apply(t.Context(), Migrate)
 		s.o.Until = ""
 		d := s.w.Distributions()[0]
-		s.w.EditTags(d.ID, map[string]string{crumbLowSince: "2100-01-01T00:00:00Z/60", crumbProof: "2100-01-01T00:00:00Z/" + d.ETag + "/abc"})
+		s.w.EditTags(d.ID, map[string]string{crumbLowSince: "2100-01-01T00:00:00Z/60", crumbProof: "2100-01-01T00:00:00Z/" + d.ETag + "/" + askedOf(s.c.Buckets[0].Verify) + "/abc"})
 		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
-		if at, _, _ := crumbs(s.w.Distributions()[0].Tags).proof(); at.After(time.Now()) {
+		if at, _, _, _ := crumbs(s.w.Distributions()[0].Tags).proof(); at.After(time.Now()) {
 			t.Error("the links were not proven again")
 		}
 		s.served()

@@ -202,7 +202,7 @@ func TestStageLinks(t *testing.T) {
 	proof := func(age time.Duration, etag string) func(*Actual) {
 		return func(a *Actual) {
 			withDist(a)
-			a.Crumbs[crumbProof] = writeTime(stageNow.Add(-age)) + "/" + etag + "/abc"
+			a.Crumbs[crumbProof] = writeTime(stageNow.Add(-age)) + "/" + etag + "/" + askedOf(stageBucket(nil).Verify) + "/abc"
 		}
 	}
 	runStage(t, LinksVerify, Migrate, map[string]stageCase{

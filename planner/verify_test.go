@@ -202,8 +202,12 @@ func TestRule7WhichProofCounts(t *testing.T) {
 		"fresh":   {func(*testing.T, *session) {}, false},
 		"too old": {func(t *testing.T, _ *session) { pause1(t, 16*time.Minute) }, true},
 		"of another version": {func(t *testing.T, s *session) {
-			s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{crumbProof: writeProof(time.Now(), "EOTHER", "abcdef012345")})
+			s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{crumbProof: writeProof(time.Now(), "EOTHER", askedOf(s.c.Buckets[0].Verify), "abcdef012345")})
 		}, true},
+		"of other links": {func(t *testing.T, s *session) {
+			s.c.Buckets[0].Verify.Paths = append(s.c.Buckets[0].Verify.Paths, "/img/a%20b.png")
+		}, true},
+		"with more accepted": {func(t *testing.T, s *session) { s.c.Buckets[0].Verify.Accept = []string{"vary"} }, true},
 		"of no version": {func(t *testing.T, s *session) {
 			s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{crumbProof: ""})
 		}, true},
@@ -262,7 +266,7 @@ func TestRule7ChangedWhileProven(t *testing.T) {
 func TestABrokenLinkIsCaught(t *testing.T) {
 	blind := faulty(LinksVerify, func(s *stage) {
 		s.do = func(ctx context.Context, sc scene) error {
-			return sc.setTags(ctx, map[string]string{crumbProof: writeProof(sc.w.Clock.Now(), sc.a.Dist.ETag, "planted")})
+			return sc.setTags(ctx, map[string]string{crumbProof: writeProof(sc.w.Clock.Now(), sc.a.Dist.ETag, askedOf(sc.b.Verify), "planted")})
 		}
 	})
 	for name, stages := range map[string]func(Goal) []stage{"planted": blind, "true": nil} {
