@@ -144,24 +144,51 @@ func TestSavedPlanAfterSettingsMoved(t *testing.T) {
 	})
 }
 
-// TestSavedPlanSurvivesItsOwnProgress: whatever call a run of a saved plan dies
-// at, the same file goes on and finishes.
+// TestSavedPlanSurvivesItsOwnProgress: whatever write a run of a saved plan dies
+// at, before or after its effect, the same file goes on and finishes. Between two
+// writes its facts are the same; with killAll it dies at every call.
 func TestSavedPlanSurvivesItsOwnProgress(t *testing.T) {
-	step := 5
-	if killAll {
-		step = 1
-	}
 	for i, b := range newLab(0).config.Buckets {
 		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
 			one := func() *lab { return newLab(int64(i + 1)).only(b.Name) }
-			for n := 1 + i%5; n <= one().calls(t); n += step {
-				if bad := killSaved(t, one(), n, n%2 == 0); bad != "" {
-					t.Fatalf("killed at call %d: %s", n, bad)
+			for _, n := range savedWrites(t, one()) {
+				for _, after := range []bool{false, true} {
+					if bad := killSaved(t, one(), n, after); bad != "" {
+						t.Fatalf("killed at call %d (after its effect: %t): %s", n, after, bad)
+					}
 				}
 			}
 		})
 	}
+}
+
+// savedWrites are the points of a whole run of a saved plan that are writes; all
+// points with killAll.
+func savedWrites(t *testing.T, l *lab) (points []int) {
+	k, armed := &killing{}, false
+	l.options.Hook = func(c sandbox.Call) error {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if before := k.points; armed && !c.After {
+			if k.begins(c); k.points > before && (c.Write || killAll) {
+				points = append(points, k.points)
+			}
+		}
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := l.start(t)
+		s.w.StartVisitors(t.Context(), 5*time.Minute)
+		saved := s.save(Options{Goal: Migrate})
+		k.mu.Lock()
+		armed = true
+		k.mu.Unlock()
+		if r, err := s.applySaved(t.Context(), saved); err != nil || one(t, r).Outcome != OutcomeFinished || points == nil {
+			t.Fatalf("%v %+v", err, r)
+		}
+	})
+	return points
 }
 
 func killSaved(t *testing.T, l *lab, n int, after bool) (bad string) {
@@ -409,4 +436,62 @@ func TestReadSavedEdited(t *testing.T) {
 			t.Errorf("half of it: %v", err)
 		}
 	})
+}
+
+// TestSavedGoesOnAnywhere: no kind of record or provider makes a saved plan
+// refuse its own progress, at whatever stage a run of it ends.
+func TestSavedGoesOnAnywhere(t *testing.T) {
+	floored := func(ttl, floor time.Duration, keep bool) func() *lab {
+		return func() *lab {
+			l := newLab(1).only("www.example.org")
+			d := &l.options.DNS[1]
+			d.Records[0].Record.TTL, d.Features.MinTTL, d.KeepTTL = ttl, floor, keep
+			return l
+		}
+	}
+	tests := map[string]func() *lab{
+		"a floor":          floored(time.Hour, 10*time.Minute, false),
+		"a floor above":    floored(5*time.Minute, 10*time.Minute, false),
+		"a TTL that stays": floored(time.Hour, 0, true),
+		"a TTL of 0":       floored(0, 0, false),
+		"by hand":          func() *lab { return byHandLab(1, sandbox.Span{Min: time.Hour, Max: 2 * time.Hour}) },
+		"proxied": func() *lab {
+			return flatLab("www.example.org", func(_ *sandbox.Provider, r *providers.Record) { r.Proxied, r.TTL = true, 0 })
+		},
+		"flattened": func() *lab {
+			return flatLab("www.example.org", func(d *sandbox.Provider, _ *providers.Record) { d.FlattenAll = true })
+		},
+		"an apex by CNAME": func() *lab { return flatLab("example.org", func(*sandbox.Provider, *providers.Record) {}) },
+		"settings in full": func() *lab {
+			l := newLab(1).only("low.example.com")
+			l.config.Buckets[0].Distribution.DefaultRootObject = new("index.html")
+			return l
+		},
+		"a final TTL":     func() *lab { l := newLab(1).only(assets); l.config.Buckets[0].DNS.TTL = 2 * time.Hour; return l },
+		"another low TTL": func() *lab { l := newLab(1).only(assets); l.config.Buckets[0].DNS.LowTTL = 10 * time.Second; return l },
+		"a policy of users": func() *lab {
+			l := newLab(1).only("low.example.com")
+			l.config.Buckets[0].Distribution.CachePolicy = new("4135ea2d-6df8-44a3-9df3-4b5a84be39ad")
+			return l
+		},
+	}
+	for name, in := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := in().start(t)
+				s.early = new(string) // a TTL that is kept is not waited out
+				saved := s.save(Options{Goal: Migrate})
+				for _, st := range migrateStages() {
+					s.o.Until = st.kind
+					if r := s.apply(t.Context(), Migrate); r.ExitCode() != 0 {
+						t.Fatalf("%+v", r)
+					}
+					if _, refused, err := saved.Renew(t.Context(), s.w.Providers(), s.c, saved.Options(0)); err != nil || len(refused) > 0 {
+						t.Errorf("after %s: %v %v", st.kind, err, refused)
+					}
+				}
+			})
+		})
+	}
 }
