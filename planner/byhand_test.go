@@ -40,7 +40,11 @@ func (s *session) count(k Kind, st EventStatus, says string) (n int) {
 func TestByHandMigratesAndGoesBack(t *testing.T) {
 	for seed := range int64(5) {
 		synctest.Test(t, func(t *testing.T) {
-			s := byHandLab(seed, sandbox.Span{Min: 2 * time.Hour, Max: 9 * time.Hour}).start(t)
+			person := sandbox.Span{Min: 10 * time.Minute, Max: time.Hour} // about the old TTL of 30 minutes
+			if seed == 0 {
+				person = sandbox.Span{Min: 2 * time.Hour, Max: 9 * time.Hour}
+			}
+			s := byHandLab(seed, person).start(t)
 			s.w.StartVisitors(t.Context(), time.Minute)
 			before := s.w.Records(handSite)
 			s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
