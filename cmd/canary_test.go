@@ -109,7 +109,7 @@ func newCanaries(t *testing.T) *canaries {
 			c.env = append(c.env, name+"="+v)
 		}
 	}
-	c.set("HOME="+c.dir, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+	c.set("GORACE="+atOnce, "HOME="+c.dir, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
 		"HTTP_PROXY=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9",
 		"AWS_ACCESS_KEY_ID=AKIA"+canary, "AWS_SECRET_ACCESS_KEY=s/"+canary+"+x", "AWS_SESSION_TOKEN=t/"+canary+"=")
 	return c

@@ -19,7 +19,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
 
+// atOnce keeps a process under the race detector from sleeping for a second
+// before it exits.
+const atOnce = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", atOnce)
 	if !strings.HasPrefix(filepath.Base(os.Args[0]), "edgeward") { // a test, which may itself be a step of a job
 		for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"} {
 			_ = os.Unsetenv(name)
@@ -36,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", UpdateScripts: *update, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			// Nothing of the user's own, and nowhere to go by mistake.
+			env.Setenv("GORACE", atOnce)
 			env.Setenv("AWS_CONFIG_FILE", os.DevNull)
 			env.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
