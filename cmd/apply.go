@@ -161,7 +161,7 @@ func (a *app) withinLimits(cfg *config.Config, p planner.Plan) error {
 		return nil
 	}
 	if setting, allowed := cfg.Limits.Exceeded(p.Summary.Switches, len(cfg.Buckets)); setting != "" {
-		return refuse("choose fewer with -target=ADDR or -wave=NAME, or raise it", "the plan has %s, and %s allows no more than %d",
+		return refuse("plan fewer at once with -target=ADDR or -wave=NAME, or raise it", "the plan has %s, and %s allows no more than %d",
 			view.Count(p.Summary.Switches, "dns.switch step"), setting, allowed)
 	}
 	return nil

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/edgeward/edgeward/cmd/view"
 	"github.com/edgeward/edgeward/planner"
@@ -43,7 +44,7 @@ Exit codes:
 			if a.flags.jsonSchema {
 				return a.printJSON(jsonSchema())
 			}
-			return a.planRun(c.Context())
+			return a.planRun(c)
 		},
 	}
 	a.worldFlags(c)
@@ -56,7 +57,7 @@ Exit codes:
 	return c
 }
 
-func (a *app) planRun(ctx context.Context) error {
+func (a *app) planRun(c *cobra.Command) error {
 	o, err := a.options(planner.Migrate)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (a *app) planRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.inWorld(ctx, cfg, func(ctx context.Context, w world) error {
+	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
 		p, err := planner.Make(ctx, w.World, w.config, o)
 		if err != nil {
 			return err
@@ -87,13 +88,20 @@ func (a *app) planRun(ctx context.Context) error {
 		}
 		a.annotate(view.PlanAnnotations(p, blocks(w.config))...)
 		if a.flags.out != "" && !a.flags.json {
-			fmt.Fprintf(a.stderr, "\nSaved to %s. To do exactly this: edgeward apply %s\n", a.flags.out, view.Quote(a.flags.out))
+			fmt.Fprintf(a.stderr, "\nSaved to %s. To do exactly this: %s\n", a.flags.out, a.applies(c, a.flags.out))
 		}
 		if a.flags.detailedExitCode && view.Undone(p) > 0 {
 			return exit(exitUndone)
 		}
 		return nil
 	})
+}
+
+// applies is the command that applies the saved plan of c: with c's flags that say
+// which configuration and which world, for the plan has all others.
+func (a *app) applies(c *cobra.Command, name string) string {
+	plan := a.again(c, []string{name}, "detailed-exitcode", "exclude", "out", "parallelism", "retry", "target", "until", "wave")
+	return strings.Replace(plan, c.CommandPath(), c.Root().Name()+" apply", 1)
 }
 
 func (a *app) printPlan(p planner.Plan) error {

@@ -47,6 +47,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	}
 	p.Buckets = append(p.Buckets, plans...)
 	p.Summary = summarize(p.Buckets)
+	p.Findings = planFindings(c, p)
 	return p, nil
 }
 
@@ -249,6 +250,9 @@ func (p *BucketPlan) addSteps(b config.Bucket, a Actual, all []judged, wanted []
 		return
 	}
 	p.Switch = Seconds(longestPath(p.Steps[:i]) / time.Second)
+	if until, ok := a.frozen(); ok && p.Steps[i].Kind == DNSSwitch {
+		p.NotBefore = until.UTC()
+	}
 	mixed, why := mixedTime(b, a)
 	p.Mixed, p.MixedWhy = Seconds(mixed/time.Second), why
 }

@@ -71,6 +71,8 @@ type Plan struct {
 	Goal          Goal         `json:"goal"`
 	Summary       Summary      `json:"summary"`
 	Buckets       []BucketPlan `json:"buckets"`
+	// Findings are about the plan as a whole: limits that count many buckets.
+	Findings []Finding `json:"findings,omitempty"`
 }
 
 // FormatVersion of the JSON of Plan, Event, Report and StatusReport. The minor
@@ -109,6 +111,9 @@ type BucketPlan struct {
 	// Switch is how long it takes, at least, until the names can be switched:
 	// what is made and proven first, and the old TTL; seconds.
 	Switch Seconds `json:"switch,omitempty"`
+	// NotBefore is the end of the limits { freeze } that this plan was made in,
+	// in UTC: no name is switched before; zero without one.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Mixed is how long some visitors reach S3 and some CloudFront after the
 	// switch; seconds. MixedWhy says why it is longer than low_ttl, or "".
 	Mixed    Seconds `json:"mixed,omitempty"`

@@ -31,7 +31,7 @@ func htmlFile(title, body string, data any) (string, error) {
 		"text": visible,
 		"code": func(s string) template.HTML { return template.HTML(htmlCode(s)) },
 	})
-	for _, part := range []string{htmlPage, htmlTableTemplate, `{{define "body"}}` + body + `{{end}}`} {
+	for _, part := range []string{htmlPage, htmlTableTemplate, htmlFindingTemplate, `{{define "body"}}` + body + `{{end}}`} {
 		var err error
 		if t, err = t.Parse(part); err != nil {
 			return "", fmt.Errorf("read template of %s: %w", title, err)
@@ -75,6 +75,12 @@ const htmlTableTemplate = `{{define "cell"}}{{if .Code}}{{code .Text}}{{else}}{{
 {{$head := .Head}}{{range .Rows}}<tr>{{range $i, $c := .}}{{with $c}}<td{{with .Class}} class="{{.}}"{{end}} data-label="{{(index $head $i).Text}}">{{template "cell" .}}</td>{{end}}{{end}}</tr>
 {{end}}</tbody>
 </table></div>
+{{end}}`
+
+// htmlFindingTemplate is a finding of a plan.
+const htmlFindingTemplate = `{{define "finding"}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
+<p>{{text .Detail}}</p>
+<p class="soft">{{code .Code}}</p></article>
 {{end}}`
 
 // htmlStyle is for phones and wide screens, light, dark and on paper.

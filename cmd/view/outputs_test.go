@@ -70,11 +70,14 @@ func everyPlan() planner.Plan {
 	return planner.Plan{
 		FormatVersion: planner.FormatVersion, Goal: planner.Migrate,
 		Summary: planner.Summary{ToMigrate: 2, UnderWay: 3, Done: 1, Blocked: 2, Held: 1, Switches: 1},
+		Findings: []planner.Finding{{Severity: planner.Error, Code: "limit-switches",
+			Summary: "apply refuses this plan as a whole: it has 1 dns.switch step, and limits { max_switches = 0 } allows no more than 0", Detail: "plan fewer at once"}},
 		Buckets: []planner.BucketPlan{
 			{Address: "bucket.assets", Bucket: "assets.example.com", Region: "eu-west-1",
 				CNAMEs:   []string{"assets.example.com", "www.assets.example.com", "c.example.com", "d.example.com"},
 				Standing: planner.StandNew, Stage: planner.CertificateRequest, Fingerprint: "f1", Expect: 88_000, Switch: 86_800, Mixed: 7200,
-				MixedWhy: "desec keeps no TTL below 1h", Steps: steps[:last], Findings: []planner.Finding{
+				NotBefore: time.Date(2026, 1, 4, 0, 0, 0, 0, time.UTC),
+				MixedWhy:  "desec keeps no TTL below 1h", Steps: steps[:last], Findings: []planner.Finding{
 					{Severity: planner.Note, Code: "https-new", Summary: "https starts to work", Detail: "Nothing is redirected."},
 					{Severity: planner.Warning, Code: "ttl-floor", Summary: "the provider keeps no TTL below 1h", Detail: "The mixed time is longer."}}},
 			like("a.example.com"), like("b.example.com"), like("c.example.com"),

@@ -56,6 +56,10 @@ func Plan(p planner.Plan, s Style) string {
 	if done > doneShown {
 		fmt.Fprintf(&b, "%d buckets are done and not shown.\n\n", done)
 	}
+	if len(p.Findings) > 0 {
+		s.findings(&b, p.Findings)
+		b.WriteByte('\n')
+	}
 	b.WriteString(s.paint(bold, Summary(p)) + "\n")
 	return b.String()
 }
@@ -249,6 +253,17 @@ func (s Style) outlook(g planner.Goal, bp planner.BucketPlan) string {
 	return b.String()
 }
 
+// meaning says in one sentence what a plan that switches names does, for who
+// reviews it and never saw one; "" for any other.
+func meaning(p planner.Plan) string {
+	if p.Goal == planner.Rollback || p.Summary.Switches == 0 {
+		return ""
+	}
+	return "Each bucket stays as it is and is put behind a CloudFront distribution. Visitors are sent there by dns.switch and not before, " +
+		"and only after links.verify found that CloudFront answers them as S3 does, or as the configuration accepts. " +
+		"Each bucket below says when that can be, and which command goes back."
+}
+
 // outlookWords say how long the bucket should take, and how long the mixed time
 // is; "" when it takes no time.
 func outlookWords(g planner.Goal, bp planner.BucketPlan) string {
@@ -264,7 +279,11 @@ func outlookWords(g planner.Goal, bp planner.BucketPlan) string {
 		from, to = to, from
 	}
 	if bp.Switch > 0 && g == planner.Migrate {
-		text += fmt.Sprintf(" The switch can be after %s.", Duration(bp.Switch.Duration()))
+		text += fmt.Sprintf(" The switch can be after %s", Duration(bp.Switch.Duration()))
+		if !bp.NotBefore.IsZero() {
+			text += ", but not before " + bp.NotBefore.Format("2006-01-02 15:04 UTC") + ": limits { freeze }"
+		}
+		text += "."
 	}
 	if bp.Mixed > 0 {
 		text += fmt.Sprintf(" For %s after the switch some visitors reach %s and some %s", Duration(bp.Mixed.Duration()), from, to)

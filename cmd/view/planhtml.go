@@ -15,7 +15,9 @@ const openParts = 3
 // planPage is what the template of the HTML of a plan and of a run reads.
 type planPage struct {
 	Title, Summary, Times string
+	Meaning               string
 	GoOn                  [][2]string
+	Findings              []planner.Finding
 	Table                 htmlTable
 	Parts                 []planPart
 }
@@ -61,7 +63,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 	if p.Goal == planner.Rollback {
 		title += ": the way back to S3"
 	}
-	page := planPage{Title: title, Summary: Summary(p)}
+	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings)}
 	items := outline(p, nil)
 	page.Table.Head = htmlHead("bucket", "names", "standing", "what would happen", "takes", "findings")
 	for _, o := range items {
@@ -302,17 +304,15 @@ func newBar(label, words, class string, from, to, total time.Duration) bar {
 const planTemplate = `<h1>{{.Title}}</h1>
 <p><b>{{text .Summary}}</b></p>
 {{with .Times}}<p class="soft">{{text .}}</p>
+{{end}}{{with .Meaning}}<p>{{text .}}</p>
 {{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
-{{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
+{{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
 {{end -}}
 {{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
 <dl>
 {{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
 {{end}}</dl>
-{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
-<p>{{text .Detail}}</p>
-<p class="soft">{{code .Code}}</p></article>
-{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
+{{range .Findings}}{{template "finding" .}}{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
 <figure class="timeline">
 {{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:min({{.Left}}%, 100% - 3px);width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
 {{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>

@@ -24,6 +24,12 @@ func PlanMarkdown(p planner.Plan) string {
 	if p.Goal == planner.Rollback {
 		page.end("\nThe way back to S3.\n")
 	}
+	if text := meaning(p); text != "" {
+		page.end("\n" + markdownText(text) + "\n")
+	}
+	for _, f := range worst(p.Findings) {
+		page.add("\n**"+markdownText(short(string(f.Severity)))+"**: "+markdownText(short(f.Summary))+". "+markdownText(upper(short(f.Detail)))+".\n", "")
+	}
 	items := alike(outline(p, nil))
 	page.table(items, []string{"bucket", "names", "standing", "what would happen", "takes", "findings"}, func(o outlined) []string {
 		takes := ""

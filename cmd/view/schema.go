@@ -119,7 +119,7 @@ func (s schemas) fields(t reflect.Type, properties map[string]any) (required []s
 			name = f.Name
 		}
 		properties[name] = s.of(f.Type)
-		if options != "omitempty" {
+		if options != "omitempty" && options != "omitzero" {
 			required = append(required, name)
 		}
 	}
