@@ -34,7 +34,8 @@ type Annotation struct {
 type places = map[string]hcl.Range
 
 // PlanAnnotations are the findings of p at the blocks of their buckets. One that
-// many instances of a block share is one annotation, which counts them.
+// many instances of a block share is one annotation, which counts them. What is
+// about the plan as a whole stands at no line.
 func PlanAnnotations(p planner.Plan, at places) []Annotation {
 	type key struct {
 		severity planner.Severity
@@ -57,6 +58,9 @@ func PlanAnnotations(p planner.Plan, at places) []Annotation {
 		}
 	}
 	var all []Annotation
+	for _, f := range p.Findings {
+		all = append(all, Annotation{Severity: f.Severity, Title: f.Summary, Detail: f.Detail})
+	}
 	for _, k := range order {
 		all = append(all, shared(k.severity, k.at, found[k], first[k].Summary, first[k].Detail))
 	}

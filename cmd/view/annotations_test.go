@@ -159,3 +159,12 @@ func TestFolded(t *testing.T) {
 		t.Error("a plan of one bucket is folded")
 	}
 }
+
+// What limits would refuse is about no bucket: it is shown, at no line.
+func TestPlanAnnotationsOfTheWhole(t *testing.T) {
+	p := planner.Plan{Findings: []planner.Finding{{Severity: planner.Error, Code: "limit-switches", Summary: "apply refuses this plan", Detail: "plan fewer"}}}
+	want := []Annotation{{Severity: planner.Error, Title: "apply refuses this plan", Detail: "plan fewer"}}
+	if d := cmp.Diff(want, PlanAnnotations(p, nil)); d != "" {
+		t.Error(d)
+	}
+}
