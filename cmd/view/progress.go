@@ -124,7 +124,7 @@ func (p *Progress) line(b *strings.Builder, e planner.Event) {
 		b.WriteString(", " + e.Why)
 	}
 	if e.Until != nil && !strings.Contains(e.Why, "until ") {
-		b.WriteString(", until " + clockTime(*e.Until))
+		b.WriteString(", until " + day(*e.Until, e.Time))
 	}
 	b.WriteByte('\n')
 }
