@@ -294,6 +294,9 @@ func TestNoSecretIsWritten(t *testing.T) {
 			c.run(t, append([]string{"rollback", "-sandbox", "-auto-approve", "-target=bucket.at_route53"}, into...)...)
 			c.run(t, append([]string{"verify", "-sandbox", "-target=bucket.at_cloudflare"}, into...)...)
 			c.run(t, "iam-policy")
+			if w == wayEnv || w == wayVariable {
+				return // what servers repeat does not depend on the way in
+			}
 			c.set("GITHUB_ACTIONS=true")
 			c.set(api.env...)
 			// LuaDNS' module obeys no proxy [luadns-go v0.3.0, json_client.go].

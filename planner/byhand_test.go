@@ -257,7 +257,7 @@ func TestByHandKilled(t *testing.T) {
 		return l
 	}
 	total, runs := lab().calls(t), 0
-	step := max(1, total/60)
+	step := max(1, total/30)
 	if killAll {
 		step = 1
 	}
