@@ -165,17 +165,5 @@ func overwrite(name string, text []byte) error {
 	if info.Mode().Perm()&0o200 == 0 {
 		return fmt.Errorf("write configuration: %s is read-only", name)
 	}
-	f, err := os.CreateTemp(filepath.Dir(target), ".edgeward-*")
-	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), target)
-	}
-	if err != nil {
-		return fmt.Errorf("write configuration: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
+	return writeFile(target, text, info.Mode().Perm())
 }
