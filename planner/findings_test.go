@@ -187,11 +187,11 @@ func TestAliasOver(t *testing.T) {
 	for alias, want := range map[string]bool{
 		"*.example.com": true, "*.b.example.com": true, "*.a.b.example.com": false, "*.example.org": false, "a.b.example.com": false, "*": false,
 	} {
-		if got := aliasOver(alias, []string{"a.b.example.com"}); got != want {
+		if got := providers.AliasOver(alias, "a.b.example.com"); got != want {
 			t.Errorf("%s over a.b.example.com: %t", alias, got)
 		}
 	}
-	if aliasOver("*.example.com", []string{"example.com"}) {
+	if providers.AliasOver("*.example.com", "example.com") {
 		t.Error("a wildcard stands for at least one label")
 	}
 }

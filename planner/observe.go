@@ -293,7 +293,9 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 			mine = append(mine, d)
 		case holds:
 			o.a.Rivals = append(o.a.Rivals, d)
-		case slices.ContainsFunc(d.Settings.Aliases, func(al string) bool { return aliasOver(al, o.b.Names()) }):
+		case slices.ContainsFunc(d.Settings.Aliases, func(al string) bool {
+			return slices.ContainsFunc(o.b.Names(), func(n string) bool { return providers.AliasOver(al, n) })
+		}):
 			o.a.Wildcards = append(o.a.Wildcards, d)
 		}
 	}
@@ -306,14 +308,6 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 		o.a.Dist, o.a.Crumbs = &mine[0], mine[0].Tags
 	}
 	return nil
-}
-
-// aliasOver says whether a wildcard alias covers one of names. Other than in a
-// certificate, it stands for any number of labels [CloudFront Developer Guide,
-// "Using wildcards in alternate domain names"].
-func aliasOver(alias string, names []string) bool {
-	suffix, ok := strings.CutPrefix(alias, "*.")
-	return ok && slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, "."+suffix) })
 }
 
 // coversAny says whether a wildcard of a certificate covers one of names.

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Distributions is Amazon CloudFront's distributions of one account.
@@ -50,6 +51,14 @@ func (e *ExistsError) Error() string {
 
 // Unwrap gives the class and the cause.
 func (e *ExistsError) Unwrap() []error { return []error{ErrConflict, e.Err} }
+
+// AliasOver says whether a wildcard alias covers name. Other than in a
+// certificate, it stands for any number of labels [CloudFront Developer Guide,
+// "Using wildcards in alternate domain names"].
+func AliasOver(alias, name string) bool {
+	rest, wild := strings.CutPrefix(strings.ToLower(alias), "*.")
+	return wild && strings.HasSuffix(strings.ToLower(name), "."+rest)
+}
 
 // Keys of the tags that edgeward writes. TagBucket marks what is ours; the
 // crumbs of a migration are kept under TagPrefix too (planner).

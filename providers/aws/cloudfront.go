@@ -253,16 +253,10 @@ func idOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 // by one.
 func concerns(aliases, names []string) bool {
 	return slices.ContainsFunc(aliases, func(a string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(a, n) || aliasOver(a, n) || aliasOver(n, a) })
+		return slices.ContainsFunc(names, func(n string) bool {
+			return strings.EqualFold(a, n) || providers.AliasOver(a, n) || providers.AliasOver(n, a)
+		})
 	})
-}
-
-// aliasOver says whether a wildcard alias covers name. Other than in a
-// certificate, it stands for any number of labels [CloudFront Developer Guide,
-// "Using wildcards in alternate domain names"].
-func aliasOver(alias, name string) bool {
-	rest, wild := strings.CutPrefix(strings.ToLower(alias), "*.")
-	return wild && strings.HasSuffix(strings.ToLower(name), "."+rest)
 }
 
 // outdated says whether a row of a sweep may be older than this process' own

@@ -157,19 +157,12 @@ func concerns(d providers.Distribution, bucket string, names []string) bool {
 	}
 	for _, a := range d.Settings.Aliases {
 		for _, n := range names {
-			if a == n || wild(a, n) || wild(n, a) {
+			if a == n || providers.AliasOver(a, n) || providers.AliasOver(n, a) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// wild is whether the wildcard alias covers name; other than in certificates,
-// "*" stands for any number of labels [CloudFront Developer Guide, CNAMEs].
-func wild(alias, name string) bool {
-	rest, ok := strings.CutPrefix(alias, "*")
-	return ok && strings.HasSuffix(name, rest) && len(name) > len(rest)
 }
 
 func (p distributionsPort) Distribution(ctx context.Context, id string) (providers.Distribution, error) {
