@@ -31,7 +31,7 @@ func drift(b config.Bucket, a Actual) []Drift {
 	if a.Dist == nil {
 		return goneDrift(a)
 	}
-	if a.Crumbs[crumbFinished] == "" || a.Crumbs.held() {
+	if a.Crumbs[crumbFinished] == "" { // a way back takes it away as it begins
 		return nil
 	}
 	apply := "edgeward apply -target='" + b.Address + "'"
