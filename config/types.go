@@ -82,9 +82,15 @@ type Bucket struct {
 	Origin string
 	// CertificateARN is "" when edgeward finds or requests one.
 	CertificateARN string
-	Distribution   Distribution
-	Verify         Verify
-	DNS            DNS
+	// ShareCertificate: one certificate of edgeward's may cover this bucket's names
+	// and those of others of the account that say so too.
+	ShareCertificate bool
+	Distribution     Distribution
+	Verify           Verify
+	DNS              DNS
+	Watch            Watch
+	// Lock is nil when the bucket stays public.
+	Lock *Lock
 	// Range is where the block stands, for findings.
 	Range hcl.Range
 }
@@ -171,6 +177,32 @@ type DNS struct {
 	TTL time.Duration
 }
 
+// Watch is the watch block, defaults filled in.
+type Watch struct {
+	// For is how long a bucket has to be healthy after the world answers with the
+	// distribution; 0: it is not watched.
+	For time.Duration
+	// MaxErrorRate is how many percent of the requests may fail with a 5xx, or with
+	// more 4xx than before the switch.
+	MaxErrorRate float64
+	// MinRequests is how many requests a window needs for a verdict.
+	MinRequests int
+	// Rollback: the names are pointed back at S3 when it is not healthy.
+	Rollback bool
+}
+
+// Lock is the lock block, defaults filled in: the bucket is closed to all but
+// its distribution.
+type Lock struct {
+	// After is how long the names have been the distribution's before.
+	After time.Duration
+	// Evidence says which proof of no direct requests is enough.
+	Evidence []string
+	// Keep404: a missing key stays a 404 for visitors, at the price that the
+	// distribution may list the bucket.
+	Keep404 bool
+}
+
 // Probe is the probe block, defaults filled in.
 type Probe struct {
 	// Resolvers are HOST[:PORT] or https URLs (DNS over HTTPS).
@@ -190,6 +222,18 @@ type Rollout struct {
 	// MaxFailures: more failed buckets than this, and no new bucket is started;
 	// -1 means no limit, the default.
 	MaxFailures int
+	// Waves are in the order in which they run. Buckets of no wave run after them.
+	Waves []Wave
+}
+
+// Wave is one wave block of rollout: the buckets that say wave = "NAME".
+type Wave struct {
+	Name string
+	// Soak is how long every wave before has to have been healthy.
+	Soak time.Duration
+	// Parallelism and MaxFailures are as those of Rollout, within the wave; 0 and -1
+	// are not set.
+	Parallelism, MaxFailures int
 }
 
 // Limits is the limits block.

@@ -35,10 +35,18 @@ const (
 	TTLLower             Kind = "ttl.lower"
 	DNSSwitch            Kind = "dns.switch"
 	DNSPropagated        Kind = "dns.propagated"
+	TrafficWatch         Kind = "traffic.watch"
 	TTLRestore           Kind = "ttl.restore"
+	AccessGrant          Kind = "access.grant"
+	AccessControl        Kind = "access.control"
+	AccessDeployed       Kind = "access.deployed"
+	AccessVerify         Kind = "access.verify"
+	BucketLock           Kind = "bucket.lock"
+	LockVerified         Kind = "lock.verified"
 
-	DNSRestore  Kind = "dns.restore"
-	DNSRestored Kind = "dns.restored"
+	BucketUnlock Kind = "bucket.unlock"
+	DNSRestore   Kind = "dns.restore"
+	DNSRestored  Kind = "dns.restored"
 )
 
 // Status is the verdict of a stage about what was observed.
@@ -71,8 +79,22 @@ type Plan struct {
 	Goal          Goal         `json:"goal"`
 	Summary       Summary      `json:"summary"`
 	Buckets       []BucketPlan `json:"buckets"`
+	// Waves are those of the configuration that have buckets here, in the order in
+	// which they run; none without a rollout { wave }.
+	Waves []PlanWave `json:"waves,omitempty"`
 	// Findings are about the plan as a whole: limits that count many buckets.
 	Findings []Finding `json:"findings,omitempty"`
+}
+
+// PlanWave is one wave of a plan.
+type PlanWave struct {
+	// Name is "" for the last one, of buckets that name none.
+	Name string `json:"name"`
+	// Buckets counts those with steps; Switches their dns.switch steps.
+	Buckets  int `json:"buckets"`
+	Switches int `json:"switches"`
+	// Soak is how long the waves before have to have been healthy; seconds.
+	Soak Seconds `json:"soak,omitempty"`
 }
 
 // FormatVersion of the JSON of Plan, Event, Report and StatusReport. The minor
@@ -96,6 +118,8 @@ type BucketPlan struct {
 	Bucket  string   `json:"bucket"`
 	Region  string   `json:"region,omitempty"`
 	CNAMEs  []string `json:"cnames"`
+	// Wave is the bucket's wave, "" for none.
+	Wave string `json:"wave,omitempty"`
 	// Standing is the bucket as a whole, Stage the first stage not done ("" when
 	// all are).
 	Standing Standing `json:"standing"`
@@ -199,10 +223,13 @@ const (
 )
 
 // Event is one thing that happened during an apply. Kind is "" for events
-// about the whole bucket.
+// about the whole bucket; Address is "" for those about a wave.
 type Event struct {
-	Time    time.Time     `json:"time"`
-	Address string        `json:"address"`
+	Time    time.Time `json:"time"`
+	Address string    `json:"address"`
+	// Wave is the wave that began (started), waits (its soak, the waves before), was
+	// finished (done) or stopped (failed).
+	Wave    string        `json:"wave,omitempty"`
 	Kind    Kind          `json:"kind,omitempty"`
 	Status  EventStatus   `json:"status"`
 	Why     string        `json:"why,omitempty"`
@@ -253,6 +280,23 @@ type Report struct {
 	Started       time.Time `json:"started"`
 	Ended         time.Time `json:"ended"`
 	Results       []Result  `json:"results"`
+	// Waves are those that were to run, in order.
+	Waves []WaveResult `json:"waves,omitempty"`
+}
+
+// WaveResult is how a run ended for one wave.
+type WaveResult struct {
+	Name string `json:"name"`
+	// Outcome is finished, waiting, failed (more failures than allowed), not started
+	// or interrupted.
+	Outcome Outcome `json:"outcome"`
+	Why     string  `json:"why,omitempty"`
+	// Buckets counts those of the plan, Failed those that failed or were rolled back.
+	Buckets int `json:"buckets"`
+	Failed  int `json:"failed"`
+	// Started and Ended are zero when the wave was not started.
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
 }
 
 // StatusReport is what `status` shows.
@@ -359,6 +403,10 @@ type BucketProof struct {
 	Failed bool `json:"failed,omitempty"`
 }
 
+// Shard is part Index (from 1) of Of parts of all buckets. An address is in one
+// part, always the same for the same Of.
+type Shard struct{ Index, Of int }
+
 // Options choose what a plan covers.
 type Options struct {
 	Goal Goal
@@ -366,6 +414,8 @@ type Options struct {
 	Targets, Excludes []string
 	// Waves are names of waves: only their buckets; empty means all.
 	Waves []string
+	// Shard is the part of the buckets that this run is about; the zero value is all.
+	Shard Shard
 	// Until is the last stage (in the table's order) that is planned.
 	Until Kind
 	// Retry are the addresses whose hold is lifted.

@@ -115,6 +115,7 @@ const (
 	FieldWebACL            Field = "web_acl_arn"
 	FieldDefaultRootObject Field = "default_root_object"
 	FieldLogging           Field = "logging"
+	FieldOriginAccess      Field = "origin_access_control"
 )
 
 // OriginKind is how CloudFront reaches the bucket.
@@ -138,6 +139,9 @@ type Settings struct {
 	MinimumTLS   string
 	OriginDomain string
 	OriginKind   OriginKind
+	// OriginAccessID is the origin access control of the origin, "" for none; known
+	// from a sweep too.
+	OriginAccessID string
 	// ViewerProtocol is allow-all, redirect-to-https or https-only.
 	ViewerProtocol string
 	// Methods are the allowed methods: GET and HEAD, with OPTIONS or not.

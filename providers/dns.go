@@ -17,6 +17,11 @@ type DNS interface {
 	// ErrNotFound: the provider has no public zone that holds the name.
 	// ErrDenied, ErrCredentials.
 	Look(ctx context.Context, name string) (RecordSet, error)
+	// List reads all names of one of the provider's zones at which an address record
+	// stands, sorted by name; below a delegation nothing is the zone's. ErrNotFound:
+	// the provider has no such public zone. ErrUnlistable: its names cannot be listed,
+	// only looked at.
+	List(ctx context.Context, zone string) ([]RecordSet, error)
 	// Replace makes want the only address records (CNAME, A, AAAA, alias) at name
 	// if have is what stands there, else ErrConflict. Other types at the name are
 	// never compared, written or removed. have and want may be empty: create,

@@ -42,7 +42,7 @@ const (
 // PermissionNeed is what of a configuration makes a right needed.
 type PermissionNeed string
 
-// The needs. All but the last seven are about a bucket of the account.
+// The needs. All but the last eight are about a bucket of the account.
 const (
 	IfBucket       PermissionNeed = "a bucket"
 	IfRegionAsked  PermissionNeed = "a bucket without a region"
@@ -60,5 +60,6 @@ const (
 	IfZoneSearched PermissionNeed = "a zone without an id"
 	IfZoneID       PermissionNeed = "a zone with an id"
 	IfRole         PermissionNeed = "an account with a role"
+	IfDiscover     PermissionNeed = "discover"
 	IfNothing      PermissionNeed = "nothing"
 )

@@ -41,6 +41,8 @@ var (
 	// ErrUnsettled: the servers of a zone do not answer alike; a change is mostly on
 	// its way.
 	ErrUnsettled = errors.New("not settled")
+	// ErrUnlistable: the names of a zone cannot be listed; each can be looked at.
+	ErrUnlistable = errors.New("its names cannot be listed")
 	// ErrInvalid: the API refuses the request as it is; a retry cannot help.
 	ErrInvalid = errors.New("refused as invalid")
 )
@@ -54,7 +56,32 @@ type World struct {
 	DNS      map[string]DNS
 	Resolver Resolver
 	Web      Web
+	// Rates tells how hard the APIs are asked; nil where nobody counts.
+	Rates func() []Rate
 }
+
+// Rate is how one API was asked so far, and may be asked now.
+type Rate struct {
+	// API is its name and what it is counted by, such as "cloudfront writes" or
+	// "route53 (dns)".
+	API string
+	// PerSecond is what the limiter allows at the moment.
+	PerSecond float64
+	// Requests counts attempts, Throttled those of them that were refused for their
+	// rate; Waiting is how many callers wait for their turn.
+	Requests, Throttled, Waiting int
+}
+
+type urgentKey struct{}
+
+// WithUrgency marks the calls that send visitors somewhere or follow at once
+// from that: limiters let them pass before the others.
+func WithUrgency(ctx context.Context) context.Context {
+	return context.WithValue(ctx, urgentKey{}, true)
+}
+
+// Urgent says whether ctx was marked by WithUrgency.
+func Urgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 
 // Account is one AWS account.
 type Account struct {
@@ -63,6 +90,12 @@ type Account struct {
 	Certificates  Certificates
 	Distributions Distributions
 	CachePolicies CachePolicies
+	Quotas        Quotas
+	Metrics       Metrics
+	Access        Access
+	// Signed fetches from S3's REST endpoints as the account, not as a visitor: what
+	// a bucket answers once it is locked. The URL's host is the endpoint itself.
+	Signed Web
 }
 
 // Clock is time. All waiting of edgeward is Clock.Sleep.

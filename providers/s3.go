@@ -7,6 +7,8 @@ import (
 
 // Buckets is Amazon S3 as far as a migration reads it.
 type Buckets interface {
+	// List lists all buckets of the account, by name. ErrDenied.
+	List(ctx context.Context) ([]BucketEntry, error)
 	// Bucket reads the settings of a bucket. region may be "": then S3 is asked
 	// (HeadBucket). ErrNotFound: no such bucket anywhere. ErrDenied: it exists
 	// but these credentials may not read it (another account's, mostly).
@@ -25,6 +27,14 @@ type Buckets interface {
 	// promise to deliver at all. 0 without an error when b has no log.
 	// ErrNotFound: the log's bucket is gone. ErrDenied.
 	AccessLog(ctx context.Context, b Bucket, since time.Time, files int, each func(LogEntry)) (read int, err error)
+}
+
+// BucketEntry is one row of ListBuckets.
+type BucketEntry struct {
+	Name string
+	// Region is "" where the answer does not say.
+	Region  string
+	Created time.Time
 }
 
 // Bucket is what S3 says of one bucket. [S3 API Reference: HeadBucket,

@@ -32,6 +32,7 @@ func bucketPermissions() []providers.Permission {
 			On: providers.OnBucket, If: providers.IfBucket, Source: required})
 	}
 	return append(rows, []providers.Permission{
+		{Action: "s3:ListAllMyBuckets", Calls: []string{"s3.ListBuckets"}, Reads: true, On: providers.OnAll, If: providers.IfDiscover, Source: required},
 		// HeadBucket's answer names the region whatever its status is, so nothing is
 		// needed for it; without a region in it GetBucketLocation is asked.
 		{Action: "s3:ListBucket", Calls: []string{"s3.HeadBucket"}, Reads: true, On: providers.OnBucket, If: providers.IfNothing,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -119,6 +120,27 @@ func headerRegion(err error) string {
 		return ""
 	}
 	return answer.Response.Header.Get("X-Amz-Bucket-Region")
+}
+
+// List implements providers.Buckets.
+func (b *buckets) List(ctx context.Context) ([]providers.BucketEntry, error) {
+	client, err := b.client(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var all []providers.BucketEntry
+	pages := s3.NewListBucketsPaginator(client, &s3.ListBucketsInput{MaxBuckets: sdk.Int32(1000)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, b.fail("list the buckets of the account", "s3:ListAllMyBuckets", err)
+		}
+		for _, x := range out.Buckets {
+			all = append(all, providers.BucketEntry{Name: sdk.ToString(x.Name), Region: sdk.ToString(x.BucketRegion), Created: sdk.ToTime(x.CreationDate)})
+		}
+	}
+	slices.SortFunc(all, func(x, y providers.BucketEntry) int { return strings.Compare(x.Name, y.Name) })
+	return all, nil
 }
 
 // Bucket implements providers.Buckets.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -440,4 +441,29 @@ func (d dnsPort) Ensure(ctx context.Context, r providers.Record, name string) er
 		sync = d.w.put(z, name, d.p.stored(nil, []providers.Record{r}), now)
 		return nil
 	}, func() time.Duration { return sync })
+}
+
+func (d dnsPort) List(ctx context.Context, zone string) ([]providers.RecordSet, error) {
+	var out []providers.RecordSet
+	err := d.w.call(ctx, d.op("DNS.List", zone, false), func(time.Time) error {
+		z, err := d.zone(plainName(zone))
+		if err != nil || z.name != plainName(zone) {
+			return fmt.Errorf("list zone %s: %s has no such public zone: %w", zone, d.p.Address, providers.ErrNotFound)
+		}
+		if d.p.Features.ByHand {
+			return fmt.Errorf("list zone %s: a person keeps it: %w", zone, providers.ErrUnlistable)
+		}
+		for _, name := range slices.Sorted(maps.Keys(z.nodes)) {
+			if v := z.latest(name); len(v.records) > 0 {
+				out = append(out, providers.RecordSet{
+					Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing,
+				})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }

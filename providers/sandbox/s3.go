@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -18,6 +19,7 @@ type bucket struct {
 	objects map[string]*object
 	keys    []string
 	log     accessLog
+	created time.Time
 }
 
 // object is one object as it is stored; it never changes.
@@ -44,7 +46,7 @@ func (w *World) addBucket(b Bucket, now time.Time) {
 	if b.Region == "" {
 		b.Region = "us-east-1"
 	}
-	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects))}
+	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects)), created: now}
 	for _, o := range b.Objects {
 		x.objects[o.Key] = newObject(o, now)
 	}
@@ -260,3 +262,19 @@ func s3Host(host string) (e endpoint, bucket string, ok bool) {
 }
 
 func storageClass(o *object) string { return cmp.Or(o.StorageClass, "STANDARD") }
+
+func (p bucketsPort) List(ctx context.Context) ([]providers.BucketEntry, error) {
+	var out []providers.BucketEntry
+	err := p.w.call(ctx, p.op("Buckets.List", "", false), func(time.Time) error {
+		for _, name := range slices.Sorted(maps.Keys(p.w.buckets)) {
+			if b := p.w.buckets[name]; !b.Foreign && b.Account == p.a.label {
+				out = append(out, providers.BucketEntry{Name: name, Region: b.Region, Created: b.created})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
