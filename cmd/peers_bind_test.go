@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/miekg/dns"
 
@@ -42,11 +41,7 @@ func newBindWorld(t *testing.T) *bindWorld {
 	t.Helper()
 	w := &bindWorld{world: world{lab: motolab.Start(t), sites: slices.DeleteFunc(sites(), func(s site) bool { return s.apex })}}
 	w.lab.SetDeployTime(t, 3*time.Second)
-	w.lab.Setenv(t)
-	cfg, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := w.lab.Config()
 	api := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	names, rows := map[string][]page{}, []string{}
 	for _, s := range w.sites {
@@ -76,7 +71,7 @@ func (w *bindWorld) configuration() string {
 	fmt.Fprintf(&b, "dns_provider \"rfc2136\" \"bind\" {\n  zones = [\"example.com\"]\n  nameservers = [%q]\n  server = %q\n  key_name = %q\n}\n",
 		w.bind.Address, w.bind.Address, w.bind.Key.Name)
 	for _, s := range w.sites {
-		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n  }\n}\n", s.bucket, s.visits[0].path)
+		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n    sample = 2\n  }\n}\n", s.bucket, s.visits[0].path)
 	}
 	fmt.Fprintf(&b, "probe {\n  resolvers = [%q, %q]\n  ca_file = %q\n  connect_to = {\n", w.resolvers[0], w.resolvers[1], w.fronts.ca.File)
 	connect := w.fronts.connectTo()
@@ -177,6 +172,7 @@ func (w *bindWorld) move(t *testing.T, want, stage, suffix string, args ...strin
 // no name is absent for a single query, and when edgeward says that the world
 // answers with the new record, the resolvers have forgotten the old one.
 func TestRecordsInBIND(t *testing.T) {
+	t.Parallel()
 	w := newBindWorld(t)
 	w.served(t, false)
 	before := w.bind.Records(t, "example.com")
@@ -233,6 +229,7 @@ func (w *bindWorld) sameButSerial(t *testing.T, before []dns.RR) {
 // A person changes a record after the plan was approved: that bucket stops, the
 // person's record stays, the other bucket goes on.
 func TestPersonEditsInBIND(t *testing.T) {
+	t.Parallel()
 	w := newBindWorld(t)
 	edited, kept := w.sites[0].bucket, "elsewhere.cloudfront.net"
 	var once sync.Once

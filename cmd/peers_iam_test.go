@@ -289,6 +289,7 @@ func (p policy) all(except ...string) []string {
 // whole migrations through, and every action is asked for on the way. A role that
 // may only plan cannot begin an apply.
 func TestPoliciesAreEnough(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.lab.AWS(t, "s3api", "create-bucket", "--bucket", "our-tools")
 	for i, e := range w.edgeward.env {

@@ -79,6 +79,7 @@ func (w *world) one(t *testing.T) {
 // next one too, and so on, leaves nothing that a later one cannot take up, on the
 // way there and on the way back; no visitor notices.
 func TestKilledProcess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := w.records(t)
 	seed := time.Now().UnixNano()
@@ -155,6 +156,7 @@ func noWorse(t *testing.T, runs []ran) {
 // TestTwoProcessesAtOnce: without a lock, on an AWS that we did not write, nothing
 // worse than a refused bucket happens; the next run finishes.
 func TestTwoProcessesAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	noWorse(t, atOnce(t, 3, w.edgeward, "apply", "-auto-approve", patience))
 	w.edgeward.run(t, 0, "Apply: ", "apply", "-auto-approve", patience)
@@ -165,6 +167,7 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 
 // TestTwoProcessesInBIND: likewise with the records in a name server of others.
 func TestTwoProcessesInBIND(t *testing.T) {
+	t.Parallel()
 	w := newBindWorld(t)
 	noWorse(t, atOnce(t, 2, w.edgeward, "apply", "-auto-approve", patience))
 	w.edgeward.run(t, 0, "Apply: ", "apply", "-auto-approve", patience)
@@ -176,6 +179,7 @@ func TestTwoProcessesInBIND(t *testing.T) {
 // TestTwoProcessesWithALock: the second run is told who holds the lock, or waits
 // for it; a process that was killed leaves a lock that runs out or is taken away.
 func TestTwoProcessesWithALock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.lab.AWS(t, "s3api", "create-bucket", "--bucket", "edgeward-locks")
 	text, err := os.ReadFile(w.edgeward.dir + "/edgeward.hcl")

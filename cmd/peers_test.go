@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53 "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -194,11 +193,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{lab: motolab.Start(t), sites: sites(), zones: map[string]string{}}
 	w.lab.AtomicChanges()
 	w.lab.SetDeployTime(t, 6*time.Second) // long enough for a switch that comes too early to be noticed
-	w.lab.Setenv(t)
-	cfg, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := w.lab.Config()
 	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	dnsAPI := route53.NewFromConfig(cfg)
 	names := map[string][]page{}
@@ -232,7 +227,7 @@ func (w *world) configuration(nameserver string, resolvers []string) string {
 	fmt.Fprintf(&b, "dns_provider \"route53\" \"main\" {\n  zones = [\"example.com\", \"example.org\"]\n  nameservers = [%q]\n}\n", nameserver)
 	b.WriteString("defaults {\n  dns {\n    low_ttl = \"1s\"\n  }\n  distribution {\n    tags = { team = \"web\" }\n  }\n}\n")
 	for _, s := range w.sites {
-		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n  }\n}\n", s.bucket, s.visits[0].path)
+		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n    sample = 2\n  }\n}\n", s.bucket, s.visits[0].path)
 	}
 	fmt.Fprintf(&b, "probe {\n  resolvers = [%q, %q]\n  ca_file = %q\n  connect_to = {\n", resolvers[0], resolvers[1], w.fronts.ca.File)
 	connect := w.fronts.connectTo()
@@ -258,6 +253,7 @@ func (w *world) served(t *testing.T, byEdge bool) {
 // and moved again by the program as a user runs it, on an AWS that we did not
 // write, while visitors come all the time: none of them misses an object.
 func TestEndToEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	e := w.edgeward
 	w.served(t, false)

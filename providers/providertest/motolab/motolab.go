@@ -25,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -172,6 +174,17 @@ func (l *Lab) Env() []string {
 		"AWS_CONFIG_FILE=" + os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 		"AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+// Config is the SDK's configuration for a client of the lab in the test's own
+// process. It leaves the environment alone, so that tests can run side by side.
+func (l *Lab) Config() aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(l.URL),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "labaccesskey", SecretAccessKey: "labsecretkey"}, nil
+		}),
 	}
 }
 
