@@ -189,6 +189,9 @@ type Watch struct {
 	MinRequests int
 	// Rollback: the names are pointed back at S3 when it is not healthy.
 	Rollback bool
+	// S3Metrics: S3 is told to count the bucket's requests until the migration is
+	// finished, unless it does already. AWS bills that as custom metrics.
+	S3Metrics bool
 }
 
 // Lock is the lock block, defaults filled in: the bucket is closed to all but

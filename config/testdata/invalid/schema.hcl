@@ -13,7 +13,7 @@ bucket "assets.example.com" {
   verify = {}       # ERROR: Unsupported argument
   origin "rest" {}  # ERROR: Unsupported block
   lock {}           # ERROR: Unsupported block
-  watch {}          # ERROR: Unsupported block
+  wacht {}          # ERROR: Unsupported block
   certificate {}    # ERROR: Missing argument
   verify {
     path = "/x" # ERROR: Unsupported argument
