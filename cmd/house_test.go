@@ -32,14 +32,14 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		"cmd/edgeward": {"cmd"},
 		"cmd": {"cmd/view", "config", "planner", "planner/proof", "providers", "providers/aws", "providers/dns", "providers/probe", "providers/sandbox",
-			"github.com/spf13/", hcl, rate, "github.com/rogpeppe/go-internal/diff"},
+			"github.com/spf13/", hcl, "github.com/rogpeppe/go-internal/diff"},
 		"cmd/view":          {"planner", "planner/proof", "config", hcl, "golang.org/x/term"},
 		"config":            {hcl, "github.com/zclconf/"},
 		"planner":           {"config", "providers", "planner/proof", sync},
 		"planner/proof":     {"providers", rate, sync},
 		"providers":         {},
-		"providers/aws":     {"providers", aws, rate, sync},
-		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", "golang.org/x/oauth2", rate, sync},
+		"providers/aws":     {"providers", aws, sync},
+		"providers/dns":     {"providers", aws, "github.com/libdns/", "github.com/miekg/dns", "golang.org/x/oauth2", sync},
 		"providers/probe":   {"providers", "github.com/miekg/dns", sync},
 		"providers/sandbox": {"providers"},
 		// Only tests import it.

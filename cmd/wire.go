@@ -12,7 +12,6 @@ import (
 	"github.com/edgeward/edgeward/providers/dns"
 	"github.com/edgeward/edgeward/providers/probe"
 	"github.com/edgeward/edgeward/providers/sandbox"
-	"golang.org/x/time/rate"
 )
 
 // world is what a command works on: the real one, or a sandbox, which is nil
@@ -43,11 +42,13 @@ func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Cont
 func realWorld(c *config.Config) (world, error) {
 	clock := providers.RealClock{}
 	w := world{World: providers.World{Clock: clock, Accounts: map[string]providers.Account{}, DNS: map[string]providers.DNS{}}, config: c}
+	limiters := providers.NewLimiters(clock)
+	w.Rates = limiters.Rates
 	clients := map[string]*aws.Client{}
 	for _, account := range c.Accounts {
 		client := aws.New(aws.Options{
 			Clock: clock, Profile: account.Profile, RoleARN: account.RoleARN, ExternalID: account.ExternalID,
-			Region: account.Region, Version: buildVersion(),
+			Region: account.Region, Version: buildVersion(), Limiters: limiters, Several: len(c.Accounts) > 1,
 		})
 		clients[account.Name] = client
 		w.Accounts[account.Name] = client.Account()
@@ -62,9 +63,8 @@ func realWorld(c *config.Config) (world, error) {
 		return w, err
 	}
 	w.Resolver = resolver
-	limits := map[string]*rate.Limiter{}
 	for _, p := range c.DNSProviders {
-		provider, err := newDNS(p, clients[p.Account], w.World, shared(limits, p))
+		provider, err := newDNS(p, clients[p.Account], w.World, limiters)
 		if err != nil {
 			return w, fmt.Errorf("make %s: %w", p.Address, err)
 		}
@@ -78,32 +78,15 @@ func realWorld(c *config.Config) (world, error) {
 	return w, nil
 }
 
-// shared is the limiter of all providers whose API counts requests together,
-// nil where each has its own: Route 53 counts by account, Cloudflare by user.
-func shared(limits map[string]*rate.Limiter, p config.DNSProvider) *rate.Limiter {
-	made, key := dns.NewRoute53Limit, "route53 "+p.Account
-	switch p.Type {
-	case "route53":
-	case "cloudflare":
-		made, key = dns.NewCloudflareLimit, "cloudflare"
-	default:
-		return nil
-	}
-	if limits[key] == nil {
-		limits[key] = made()
-	}
-	return limits[key]
-}
-
-func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limit *rate.Limiter) (providers.DNS, error) {
+func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limiters *providers.Limiters) (providers.DNS, error) {
 	types := dns.Types()
 	i := slices.IndexFunc(types, func(t dns.Type) bool { return t.Name == p.Type })
 	if i < 0 {
 		return nil, fmt.Errorf("no such type of DNS provider: %q", p.Type)
 	}
-	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Resolver: w.Resolver, Nameservers: p.Nameservers, Clock: w.Clock, Limit: limit}
+	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Resolver: w.Resolver, Nameservers: p.Nameservers, Clock: w.Clock, Limiters: limiters}
 	if account != nil {
-		o.AWS = account.Config
+		o.AWS, o.LimitScope = account.Config, account.LimitScope
 	}
 	return types[i].New(o)
 }

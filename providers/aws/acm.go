@@ -51,7 +51,7 @@ func (s *certificates) client(ctx context.Context) (*acm.Client, error) {
 	}
 	return acm.NewFromConfig(cfg, func(o *acm.Options) {
 		o.Region = global
-		o.APIOptions = append(o.APIOptions, s.c.limits.of(s.c.limits.acm))
+		o.APIOptions = append(o.APIOptions, s.c.limits.ofACM())
 	}), nil
 }
 

@@ -51,6 +51,11 @@ type Options struct {
 	Freshness time.Duration
 	// Limits are requests a second; a zero field is the default.
 	Limits Limits
+	// Limiters are shared with whoever is counted together with this client; nil
+	// are its own. Several says that other clients share them, of which some may
+	// be of the same account: this client then asks whose account it is.
+	Limiters *providers.Limiters
+	Several  bool
 	// Attempts is how often a call is tried at most; less than 10 is 10.
 	Attempts int
 	// Backoff is how long to wait after the attempt with this number (from 1)
@@ -62,6 +67,7 @@ type Options struct {
 type Client struct {
 	opts    Options
 	limits  limiters
+	scope   scope
 	secrets secrets
 	// order numbers the beginnings of sweeps and the ends of writes.
 	order atomic.Int64
@@ -84,7 +90,11 @@ func New(o Options) *Client {
 	if o.Backoff == nil {
 		o.Backoff = defaultBackoff
 	}
-	c := &Client{opts: o, limits: newLimiters(o.Clock, o.Limits)}
+	if o.Limiters == nil {
+		o.Limiters = providers.NewLimiters(o.Clock)
+	}
+	c := &Client{opts: o}
+	c.limits = newLimiters(c, o.Limits)
 	d := newDistributions(c)
 	c.account = providers.Account{
 		Identity:      newIdentity(c),

@@ -79,7 +79,7 @@ func (c *Client) cloudFront(ctx context.Context) (*cloudfront.Client, error) {
 	}
 	return cloudfront.NewFromConfig(cfg, func(o *cloudfront.Options) {
 		o.Region = global
-		o.APIOptions = append(o.APIOptions, c.limits.cloudFront())
+		o.APIOptions = append(o.APIOptions, c.limits.ofCloudFront())
 	}), nil
 }
 

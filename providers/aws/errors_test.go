@@ -312,8 +312,8 @@ func TestThrottledForEver(t *testing.T) {
 	})
 }
 
-// The limiter halves on a refusal, is not cut twice within a second, and comes
-// back to its full rate.
+// The limiter slows down on a refusal, once for those of one moment, and comes
+// back.
 func TestLimiterSlowsAndRecovers(t *testing.T) {
 	environment(t, nil)
 	synctest.Test(t, func(t *testing.T) {
@@ -333,17 +333,18 @@ func TestLimiterSlowsAndRecovers(t *testing.T) {
 		if between(15) != 200*time.Millisecond {
 			t.Errorf("before: %s between two reads, want 200ms (5 a second)", between(15))
 		}
-		if between(22) < 300*time.Millisecond {
-			t.Errorf("after a refusal: %s between two reads, want about 400ms", between(22))
+		if d := between(25); d < 250*time.Millisecond || d > 300*time.Millisecond {
+			t.Errorf("after a refusal: %s between two reads, want a little below 286ms", d)
 		}
-		if between(80) != 200*time.Millisecond {
-			t.Errorf("at the end: %s between two reads, want 200ms again", between(80))
+		if d := between(80); d > 230*time.Millisecond {
+			t.Errorf("at the end: %s between two reads, want about 200ms again", d)
 		}
 	})
 }
 
-// Writes have a rate of their own, one a second after a burst of two, and
-// every caller shares it.
+// Writes have a rate of their own, one a second at first and after a burst of
+// two, which rises by a twentieth a second while others wait; every caller
+// shares it.
 func TestWritesAreSlow(t *testing.T) {
 	environment(t, nil)
 	synctest.Test(t, func(t *testing.T) {
@@ -360,8 +361,8 @@ func TestWritesAreSlow(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if took := time.Since(began); took != 8*time.Second {
-			t.Errorf("10 writes took %s, want 8s", took)
+		if took := time.Since(began); took < 6*time.Second || took > 7*time.Second {
+			t.Errorf("10 writes took %s, want between 6s and 7s", took)
 		}
 		if got := w.made("POST /tagging?Operation=Tag&Resource=arn%3Aaws%3Acloudfront%3A%3A1%3Adistribution%2FE1"); len(got) != 10 {
 			t.Errorf("made %v", w.count())

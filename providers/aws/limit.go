@@ -17,112 +17,157 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"golang.org/x/time/rate"
 
 	"github.com/edgeward/edgeward/providers"
 )
 
 // Limits are requests a second to each API of one account, counted per
-// attempt. AWS does not publish CloudFront's rates: the defaults are careful
-// starting values, and a refusal halves the rate for a while.
+// attempt: where they begin. ACM documents its rates [ACM User Guide, Quotas:
+// API rate quotas], so they are never exceeded; the others are careful values
+// that rise while AWS does not refuse, by the factors of rises.
 type Limits struct {
 	CloudFrontReads  float64 // default 5
 	CloudFrontWrites float64 // default 1
-	ACM              float64 // default 5
+	ACMReads         float64 // default 10: DescribeCertificate, ListTagsForCertificate
+	ACM              float64 // default 5: RequestCertificate and the rest
 	Tagging          float64 // default 5
 	S3               float64 // default 100
+	S3Control        float64 // default 10
 	STS              float64 // default 20
+	CloudWatch       float64 // default 10
+	Quotas           float64 // default 5
 }
+
+// rises are how many times its beginning a rate may rise to. Writes to
+// CloudFront are known to be refused after a few a minute at times and at a
+// hundred at once; nobody tells more.
+const (
+	risesWrites = 10
+	risesReads  = 10
+)
 
 // Times is l with every field, the defaults included, multiplied by f: a lab
 // that has no rates of AWS' sets a high f.
 func (l Limits) Times(f float64) Limits {
 	l = l.filled()
-	return Limits{
-		CloudFrontReads: l.CloudFrontReads * f, CloudFrontWrites: l.CloudFrontWrites * f,
-		ACM: l.ACM * f, Tagging: l.Tagging * f, S3: l.S3 * f, STS: l.STS * f,
+	for _, v := range l.fields() {
+		*v *= f
 	}
+	return l
+}
+
+func (l *Limits) fields() []*float64 {
+	return []*float64{&l.CloudFrontReads, &l.CloudFrontWrites, &l.ACMReads, &l.ACM, &l.Tagging, &l.S3, &l.S3Control, &l.STS, &l.CloudWatch, &l.Quotas}
 }
 
 func (l Limits) filled() Limits {
-	or := func(v, d float64) float64 {
-		if v <= 0 {
-			return d
+	defaults := Limits{CloudFrontReads: 5, CloudFrontWrites: 1, ACMReads: 10, ACM: 5, Tagging: 5, S3: 100, S3Control: 10, STS: 20, CloudWatch: 10, Quotas: 5}
+	d := defaults.fields()
+	for i, v := range l.fields() {
+		if *v <= 0 {
+			*v = *d[i]
 		}
-		return v
 	}
-	return Limits{
-		CloudFrontReads: or(l.CloudFrontReads, 5), CloudFrontWrites: or(l.CloudFrontWrites, 1),
-		ACM: or(l.ACM, 5), Tagging: or(l.Tagging, 5), S3: or(l.S3, 100), STS: or(l.STS, 20),
-	}
+	return l
 }
 
+// api is one rate of an account.
+type api struct {
+	name  string
+	rate  float64
+	rises float64 // 0: never above rate
+	burst int
+}
+
+// limiters are the rates of one client's account.
 type limiters struct {
-	cloudFrontReads, cloudFrontWrites, acm, tagging, s3, sts *limiter
+	c *Client
+
+	cloudFrontReads, cloudFrontWrites, acmReads, acm, tagging, s3, s3Control, sts, cloudWatch, quotas api
 }
 
-func newLimiters(clock providers.Clock, l Limits) limiters {
+func newLimiters(c *Client, l Limits) limiters {
 	l = l.filled()
 	return limiters{
-		cloudFrontReads:  newLimiter(clock, l.CloudFrontReads, 5),
-		cloudFrontWrites: newLimiter(clock, l.CloudFrontWrites, 2),
-		acm:              newLimiter(clock, l.ACM, 5),
-		tagging:          newLimiter(clock, l.Tagging, 5),
-		s3:               newLimiter(clock, l.S3, 50),
-		sts:              newLimiter(clock, l.STS, 5),
+		c:                c,
+		cloudFrontReads:  api{"cloudfront reads", l.CloudFrontReads, risesReads, 5},
+		cloudFrontWrites: api{"cloudfront writes", l.CloudFrontWrites, risesWrites, 2},
+		acmReads:         api{"acm reads", l.ACMReads, 0, 10},
+		acm:              api{"acm", l.ACM, 0, 5},
+		tagging:          api{"tagging", l.Tagging, 3, 5},
+		s3:               api{"s3", l.S3, risesReads, 50},
+		s3Control:        api{"s3control", l.S3Control, risesReads, 5},
+		sts:              api{"sts", l.STS, 0, 5},
+		cloudWatch:       api{"cloudwatch", l.CloudWatch, 5, 5},
+		quotas:           api{"service quotas", l.Quotas, 0, 5},
 	}
 }
 
-// limiter is the rate of one API. It halves when the API refuses for its rate,
-// at most once a second, down to an eighth, and every answer that is no such
-// refusal gives a twentieth back.
-type limiter struct {
-	clock providers.Clock
-	full  rate.Limit
-	rate  *rate.Limiter
-
-	mu  sync.Mutex
-	cut time.Time
-}
-
-func newLimiter(clock providers.Clock, perSecond float64, burst int) *limiter {
-	full := rate.Limit(perSecond)
-	return &limiter{clock: clock, full: full, rate: rate.NewLimiter(full, max(burst, int(perSecond/10)))}
-}
-
-// wait takes one token, or gives it back when ctx ends first.
-func (l *limiter) wait(ctx context.Context) error {
-	now := l.clock.Now()
-	token := l.rate.ReserveN(now, 1)
-	if err := l.clock.Sleep(ctx, token.DelayFrom(now)); err != nil {
-		token.CancelAt(l.clock.Now())
-		return err
+// get is the limiter of one API. STS tells whose account it is, so its own
+// limiter cannot hang on that.
+func (l limiters) get(ctx context.Context, a api) *providers.Limiter {
+	name := a.name
+	if a.name != l.sts.name {
+		if scope := l.c.LimitScope(ctx); scope != "" {
+			name += " (" + scope + ")"
+		}
 	}
-	return nil
+	return l.c.opts.Limiters.Get(providers.LimiterOptions{API: name, PerSecond: a.rate, Most: a.rate * a.rises, Burst: max(a.burst, int(a.rate/10))})
 }
 
-// saw adapts the rate to what an attempt met.
-func (l *limiter) saw(throttled bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now, at := l.clock.Now(), l.rate.Limit()
-	switch {
-	case throttled && now.Sub(l.cut) >= time.Second:
-		l.cut = now
-		l.rate.SetLimitAt(now, max(at/2, l.full/8))
-	case !throttled && at < l.full:
-		l.rate.SetLimitAt(now, min(at+l.full/20, l.full))
+// scope is whose account a client's limits are, once that is known.
+type scope struct {
+	mu    sync.Mutex
+	known bool
+	name  string
+}
+
+// LimitScope says which account the rates of this client are counted by, for
+// the names of limiters: its number, or what it is configured with when nobody
+// tells the number; "" where the client is the only one.
+func (c *Client) LimitScope(ctx context.Context) string {
+	if !c.opts.Several {
+		return ""
 	}
+	c.scope.mu.Lock()
+	known, name := c.scope.known, c.scope.name
+	c.scope.mu.Unlock()
+	if known {
+		return name
+	}
+	name = accountOf(c.opts.RoleARN)
+	if name == "" {
+		number, err := c.account.Identity.AccountID(ctx)
+		name = number
+		if err != nil {
+			name = "profile " + c.opts.Profile
+			if ctx.Err() != nil {
+				return name
+			}
+		}
+	}
+	c.scope.mu.Lock()
+	defer c.scope.mu.Unlock()
+	c.scope.known, c.scope.name = true, name
+	return name
+}
+
+// accountOf is the number in arn:aws:iam::123456789012:role/NAME, "" without.
+func accountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[4]
+	}
+	return ""
 }
 
 // of puts one limiter before every attempt.
-func (limiters) of(l *limiter) func(*middleware.Stack) error {
-	return limited(func(string) *limiter { return l })
+func (l limiters) of(a api) func(*middleware.Stack) error {
+	return l.limited(func(string) api { return a })
 }
 
-// cloudFront tells reads from writes by the operation's name.
-func (l limiters) cloudFront() func(*middleware.Stack) error {
-	return limited(func(operation string) *limiter {
+// ofCloudFront tells reads from writes by the operation's name.
+func (l limiters) ofCloudFront() func(*middleware.Stack) error {
+	return l.limited(func(operation string) api {
 		if strings.HasPrefix(operation, "Get") || strings.HasPrefix(operation, "List") {
 			return l.cloudFrontReads
 		}
@@ -130,17 +175,28 @@ func (l limiters) cloudFront() func(*middleware.Stack) error {
 	})
 }
 
-func limited(choose func(operation string) *limiter) func(*middleware.Stack) error {
+// ofACM tells apart what ACM has different rates for.
+func (l limiters) ofACM() func(*middleware.Stack) error {
+	return l.limited(func(operation string) api {
+		if operation == "DescribeCertificate" || operation == "ListTagsForCertificate" {
+			return l.acmReads
+		}
+		return l.acm
+	})
+}
+
+func (l limiters) limited(choose func(operation string) api) func(*middleware.Stack) error {
 	return func(s *middleware.Stack) error {
 		m := middleware.FinalizeMiddlewareFunc("EdgewardLimit", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 			middleware.FinalizeOutput, middleware.Metadata, error,
 		) {
-			l := choose(awsmiddleware.GetOperationName(ctx))
-			if err := l.wait(ctx); err != nil {
+			one := l.get(ctx, choose(awsmiddleware.GetOperationName(ctx)))
+			if err := one.Wait(ctx, 1); err != nil {
 				return middleware.FinalizeOutput{}, middleware.Metadata{}, &sdk.RequestCanceledError{Err: err}
 			}
+			sent := l.c.opts.Clock.Now()
 			out, meta, err := next.HandleFinalize(ctx, in)
-			l.saw(throttled(err))
+			one.Saw(sent, throttled(err))
 			return out, meta, err
 		})
 		return s.Finalize.Insert(m, "Retry", middleware.After)

@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -22,7 +20,7 @@ const (
 	// limits]. cloudflareBurst and 5 minutes of cloudflareRate are 1200; the burst
 	// lets a hundred names be switched at once.
 	cloudflareBurst = 300
-	cloudflareRate  = rate.Limit(1200-cloudflareBurst) / 300
+	cloudflareRate  = (1200 - cloudflareBurst) / 300.0
 	// cloudflareAuto is what the TTL "automatic" (1) means [Cloudflare, Time to
 	// Live].
 	cloudflareAuto = 300 * time.Second
@@ -30,10 +28,6 @@ const (
 	// the Enterprise plan take 30 s [Cloudflare, Time to Live].
 	cloudflareMinTTL = 60 * time.Second
 )
-
-// NewCloudflareLimit is the limiter that all Cloudflare providers of one user
-// should share (Options.Limit).
-func NewCloudflareLimit() *rate.Limiter { return rate.NewLimiter(cloudflareRate, cloudflareBurst) }
 
 func cloudflareFeatures() providers.Features {
 	return providers.Features{Provider: "cloudflare", Flatten: true, InPlace: true, MinTTL: cloudflareMinTTL}
@@ -93,10 +87,8 @@ func newCloudflare(o Options, send http.RoundTripper) (*cloudflareDNS, error) {
 	if d.zoneToken, err = tokenSetting(o.Settings, "zone_token"); err != nil {
 		return nil, err
 	}
-	limit := o.Limit
-	if limit == nil {
-		limit = NewCloudflareLimit()
-	}
+	// Which tokens are of one user is not known, so that all share one limiter.
+	limit := o.limiters().Get(providers.LimiterOptions{API: "cloudflare", PerSecond: cloudflareRate, Burst: cloudflareBurst})
 	d.api = newHTTPClient(httpOptions{API: "Cloudflare", Clock: o.Clock, Limit: limit, Next: send,
 		Secrets: []string{d.token, d.zoneToken}, Refused: d.refused})
 	for _, z := range o.Zones {

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -72,9 +70,18 @@ type Options struct {
 	Nameservers []string
 	// Clock is all waiting; required.
 	Clock providers.Clock
-	// Limit is shared by every provider of one account; nil: a limiter of its own
-	// at the rate that the provider's API documents.
-	Limit *rate.Limiter
+	// Limiters are shared with whoever is counted together with this provider; nil
+	// are its own, at the rate that its API documents. LimitScope tells the account
+	// that Route 53 counts by, "" or nil where there is only one.
+	Limiters   *providers.Limiters
+	LimitScope func(ctx context.Context) string
+}
+
+func (o Options) limiters() *providers.Limiters {
+	if o.Limiters == nil {
+		return providers.NewLimiters(o.Clock)
+	}
+	return o.Limiters
 }
 
 // Types is the table, sorted by name.

@@ -15,8 +15,6 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -46,7 +44,7 @@ type httpOptions struct {
 	// Clock is all waiting; required.
 	Clock providers.Clock
 	// Limit counts every attempt; required.
-	Limit *rate.Limiter
+	Limit *providers.Limiter
 	// Next sends the requests; nil: a transport that obeys the proxy variables.
 	Next http.RoundTripper
 	// Secrets never stand in an error, whatever the API or a proxy answers.
@@ -65,14 +63,7 @@ type httpOptions struct {
 //
 // It is what the libdns modules take as their HTTP client (Do), and what the
 // standard library takes as a transport (RoundTrip).
-type httpClient struct {
-	o httpOptions
-
-	// mu guards free, before which nothing is sent: the API said so. It is never
-	// held while waiting.
-	mu   sync.Mutex
-	free time.Time
-}
+type httpClient struct{ o httpOptions }
 
 func newHTTPClient(o httpOptions) *httpClient {
 	if o.Next == nil {
@@ -130,35 +121,10 @@ func (c *httpClient) together(ctx context.Context, n int) (context.Context, erro
 	if n > c.o.Limit.Burst() {
 		return ctx, nil
 	}
-	if err := c.turn(ctx, n); err != nil {
+	if err := c.o.Limit.Wait(ctx, n); err != nil {
 		return ctx, err
 	}
 	return context.WithValue(ctx, turnsKey{}, &turns{left: n}), nil
-}
-
-// turn waits until n requests may be sent. Turns whose wait is cut short are
-// given back.
-func (c *httpClient) turn(ctx context.Context, n int) error {
-	now := c.o.Clock.Now()
-	r := c.o.Limit.ReserveN(now, n)
-	if !r.OK() {
-		return fmt.Errorf("the limit of requests to %s is below %d", c.o.API, n)
-	}
-	if err := c.o.Clock.Sleep(ctx, r.DelayFrom(now)); err != nil {
-		r.CancelAt(c.o.Clock.Now())
-		return err
-	}
-	for {
-		c.mu.Lock()
-		wait := c.free.Sub(c.o.Clock.Now())
-		c.mu.Unlock()
-		if wait <= 0 {
-			return ctx.Err()
-		}
-		if err := c.o.Clock.Sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -175,15 +141,18 @@ func (c *httpClient) Do(req *http.Request) (*http.Response, error) {
 	var waited time.Duration
 	for attempt := 1; ; attempt++ {
 		if paid, _ := ctx.Value(turnsKey{}).(*turns); paid == nil || !paid.take() {
-			if err := c.turn(ctx, 1); err != nil {
+			if err := c.o.Limit.Wait(ctx, 1); err != nil {
 				return nil, err
 			}
 		}
+		sent := c.o.Clock.Now()
 		answer, text, err := c.once(req, body)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		failed := c.judge(req, answer, text, err)
+		tooFast := answer != nil && answer.StatusCode == http.StatusTooManyRequests
+		c.o.Limit.Saw(sent, tooFast)
 		if failed == nil {
 			return c.hand(answer, text)
 		}
@@ -196,8 +165,8 @@ func (c *httpClient) Do(req *http.Request) (*http.Response, error) {
 			return nil, failed.after(attempt, waited, wait)
 		}
 		waited += wait
-		if answer != nil && answer.StatusCode == http.StatusTooManyRequests {
-			c.hold(wait)
+		if tooFast {
+			c.o.Limit.Hold(wait) // what is too fast for one is too fast for all
 		}
 		if err := c.o.Clock.Sleep(ctx, wait); err != nil {
 			return nil, err
@@ -347,16 +316,6 @@ func (c *httpClient) pause(answer *http.Response, attempt int) time.Duration {
 		return max(at.Sub(c.o.Clock.Now()), wait)
 	}
 	return wait
-}
-
-// hold keeps every request of this client back: what is too fast for one is too
-// fast for all.
-func (c *httpClient) hold(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at := c.o.Clock.Now().Add(d); at.After(c.free) {
-		c.free = at
-	}
 }
 
 // quote is the beginning of an answer, as an error shows it.

@@ -15,8 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -58,7 +56,7 @@ func refusedConnection() error {
 }
 
 func testClient(s *sender) *httpClient {
-	return newHTTPClient(httpOptions{API: "Example DNS", Clock: providers.RealClock{}, Limit: rate.NewLimiter(rate.Inf, 1), Next: s,
+	return newHTTPClient(httpOptions{API: "Example DNS", Clock: providers.RealClock{}, Limit: providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{}), Next: s,
 		Secrets: []string{cfCanary}})
 }
 
@@ -277,7 +275,7 @@ func TestHTTPClientTogether(t *testing.T) {
 				return status(200, "", "application/json", "{}")
 			}}
 			c := testClient(s)
-			c.o.Limit = rate.NewLimiter(1, burst)
+			c.o.Limit = providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{PerSecond: 1, Burst: burst})
 			start := time.Now()
 			ctx, err := c.together(t.Context(), 2)
 			if err != nil {

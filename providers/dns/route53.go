@@ -11,8 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -30,11 +28,6 @@ const (
 	gather = 50 * time.Millisecond
 )
 
-// NewRoute53Limit is the limiter that all Route 53 providers of one account
-// should share (Options.Limit): 5 requests a second, evenly spaced, for a
-// burst would meet those of the account's other users.
-func NewRoute53Limit() *rate.Limiter { return rate.NewLimiter(route53Rate, 1) }
-
 func route53Features() providers.Features {
 	return providers.Features{Provider: "route53", Alias: true, Swap: true}
 }
@@ -44,7 +37,7 @@ func route53Features() providers.Features {
 // private zones and compare-and-set, all of which a switch needs.
 type route53DNS struct {
 	clock  providers.Clock
-	turns  *limiter
+	turns  turns53
 	config func(context.Context) (aws.Config, error)
 	zones  []string
 	ids    []string
@@ -62,12 +55,8 @@ func newRoute53(o Options) (providers.DNS, error) {
 	if o.Clock == nil || o.AWS == nil {
 		return nil, errors.New("make route53 provider: a clock and an account are needed")
 	}
-	limit := o.Limit
-	if limit == nil {
-		limit = NewRoute53Limit()
-	}
 	d := &route53DNS{clock: o.Clock, config: o.AWS, found: map[string]*zone{}, searches: map[string]*search{},
-		turns: &limiter{limit: limit, clock: o.Clock, full: limit.Limit()}}
+		turns: turns53{clock: o.Clock, limiters: o.limiters(), scope: o.LimitScope}}
 	if v, ok := o.Settings["zone_ids"]; ok && v != nil {
 		ids, ok := v.([]string)
 		if !ok {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -14,8 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 )
 
@@ -100,51 +96,43 @@ func discreet(from aws.CredentialsProvider) func(*middleware.Stack) error {
 	}
 }
 
-// limiter counts every attempt, retries too: it stands after "Retry". It halves
-// its rate when Route 53 says that it is too high, for others of the account
-// use it too, and every other answer gives a twentieth back.
-type limiter struct {
-	limit *rate.Limiter
-	clock providers.Clock
-	full  rate.Limit
+// turns53 waits for the limiter before every attempt, retries too: it stands
+// after "Retry". It slows down when Route 53 says that it is too fast, for
+// others of the account use it too.
+type turns53 struct {
+	clock    providers.Clock
+	limiters *providers.Limiters
+	scope    func(context.Context) string
+}
 
-	mu  sync.Mutex
-	cut time.Time
+// limiter is the account's: 5 requests a second, evenly spaced, for a burst
+// would meet those of the account's other users.
+func (t turns53) limiter(ctx context.Context) *providers.Limiter {
+	name := "route53"
+	if t.scope != nil {
+		if s := t.scope(ctx); s != "" {
+			name += " (" + s + ")"
+		}
+	}
+	return t.limiters.Get(providers.LimiterOptions{API: name, PerSecond: route53Rate, Burst: 1})
 }
 
 // ID implements middleware.FinalizeMiddleware.
-func (l *limiter) ID() string { return "EdgewardLimit" }
+func (t turns53) ID() string { return "EdgewardLimit" }
 
 // HandleFinalize waits for its turn. A turn whose wait is cut short is given
 // back.
-func (l *limiter) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+func (t turns53) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	middleware.FinalizeOutput, middleware.Metadata, error) {
-	now := l.clock.Now()
-	turn := l.limit.ReserveN(now, 1)
-	if !turn.OK() {
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, errors.New("request limit is zero")
-	}
-	if err := l.clock.Sleep(ctx, turn.DelayFrom(now)); err != nil {
-		turn.CancelAt(l.clock.Now())
+	limit := t.limiter(ctx)
+	if err := limit.Wait(ctx, 1); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, &aws.RequestCanceledError{Err: err}
 	}
+	sent := t.clock.Now()
 	out, meta, err := next.HandleFinalize(ctx, in)
 	var api smithy.APIError
-	l.saw(errors.As(err, &api) && errors.Is(classOf(api.ErrorCode()), providers.ErrThrottled) && api.ErrorCode() != "PriorRequestNotComplete")
+	limit.Saw(sent, errors.As(err, &api) && errors.Is(classOf(api.ErrorCode()), providers.ErrThrottled) && api.ErrorCode() != "PriorRequestNotComplete")
 	return out, meta, err
-}
-
-func (l *limiter) saw(throttled bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now, at := l.clock.Now(), l.limit.Limit()
-	switch {
-	case throttled && now.Sub(l.cut) >= time.Second:
-		l.cut = now
-		l.limit.SetLimitAt(now, max(at/2, l.full/8))
-	case !throttled && at < l.full:
-		l.limit.SetLimitAt(now, min(at+l.full/20, l.full))
-	}
 }
 
 // classedCredentials gives errors of a credentials provider their class; the

@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/time/rate"
-
 	"github.com/edgeward/edgeward/providers"
 	"github.com/edgeward/edgeward/providers/providertest"
 	"github.com/edgeward/edgeward/providers/providertest/motolab"
@@ -45,8 +43,10 @@ func TestRoute53ConformsOnMoto(t *testing.T) {
 			}
 			v := motoZone{api, zoneID(*out.HostedZone)}
 			v.put(t, rows...)
+			unlimited := providers.NewLimiters(providers.RealClock{})
+			unlimited.Get(providers.LimiterOptions{API: "route53"})
 			d, err := newRoute53(Options{Zones: []string{zone}, Settings: map[string]any{"zone_ids": []string{v.id}}, AWS: load,
-				Clock: providers.RealClock{}, Limit: rate.NewLimiter(rate.Inf, 1)})
+				Clock: providers.RealClock{}, Limiters: unlimited})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,323 @@
+package providers
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// LimiterOptions say how one API may be asked.
+type LimiterOptions struct {
+	// API is its name, such as "cloudfront writes". Limiters of one set that have
+	// the same name are the same limiter.
+	API string
+	// PerSecond is the rate at the beginning: the documented one, or a careful
+	// guess. 0 is no limit at all: requests are only counted.
+	PerSecond float64
+	// Most is how far the rate may rise while the API does not refuse. Not above
+	// PerSecond means never, as where the rate is documented.
+	Most float64
+	// Burst is how many requests may be sent at once after a rest, at least 1.
+	Burst int
+}
+
+// Limiter is the rate of one API, for all who ask it. Callers wait for their
+// turn before every attempt, and tell what the attempt met. Those whose context
+// is Urgent are served before the others, and each kind in the order it came.
+//
+// A refusal for the rate takes three tenths off it. Where the rate is documented
+// it comes back to that by a twentieth each second. Where it is not, the rate
+// comes back to just below where it was refused, and from there it feels its way
+// up, slowly at first and faster the longer nothing is refused. It rises above
+// its beginning only up to Most, and only while somebody waits: a rate that
+// nobody used up says nothing.
+type Limiter struct {
+	clock Clock
+	o     LimiterOptions
+
+	// mu guards the fields below; it is never held while waiting.
+	mu sync.Mutex
+	// rate is what is allowed now, a second; ceiling is just below where it was
+	// refused last, 0 while it was not.
+	rate, ceiling float64
+	// tokens were there at the moment at.
+	tokens float64
+	at     time.Time
+	// free is before when nothing is sent, cut the moment of the last refusal that
+	// counted, and saw that of the last answer.
+	free, cut, saw time.Time
+	// urgent and others wait; serving is true while a goroutine gives them their
+	// turns, and stop ends it.
+	urgent, others []*waiter
+	serving        bool
+	stop           context.CancelFunc
+
+	requests, throttled int
+}
+
+type waiter struct {
+	turns  int
+	served bool // guarded by the limiter's mu
+	done   chan struct{}
+}
+
+// NewLimiter makes a limiter that belongs to no set.
+func NewLimiter(clock Clock, o LimiterOptions) *Limiter {
+	o.Burst = max(o.Burst, 1)
+	o.Most = max(o.Most, o.PerSecond)
+	return &Limiter{clock: clock, o: o, rate: o.PerSecond, tokens: float64(o.Burst), at: clock.Now()}
+}
+
+// Burst is how many turns can be taken at once.
+func (l *Limiter) Burst() int {
+	if l.o.PerSecond <= 0 {
+		return math.MaxInt
+	}
+	return l.o.Burst
+}
+
+// Wait waits for so many turns, not more than Burst, and takes them at once.
+// Its error is ctx's, and then no turn is taken.
+func (l *Limiter) Wait(ctx context.Context, turns int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	turns = min(turns, l.Burst())
+	l.mu.Lock()
+	if len(l.urgent)+len(l.others) == 0 && l.missing(turns) <= 0 {
+		l.take(turns)
+		l.mu.Unlock()
+		return nil
+	}
+	w := &waiter{turns: turns, done: make(chan struct{})}
+	if Urgent(ctx) {
+		l.urgent = append(l.urgent, w)
+	} else {
+		l.others = append(l.others, w)
+	}
+	if !l.serving {
+		var serving context.Context
+		serving, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+		l.serving = true
+		go l.serve(serving)
+	}
+	l.mu.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w.served {
+		l.tokens += float64(turns)
+		l.requests -= turns
+		return ctx.Err()
+	}
+	mine := func(o *waiter) bool { return o == w }
+	l.urgent, l.others = slices.DeleteFunc(l.urgent, mine), slices.DeleteFunc(l.others, mine)
+	if len(l.urgent)+len(l.others) == 0 {
+		l.stop()
+	}
+	return ctx.Err()
+}
+
+// serve gives turns to those who wait, until nobody does.
+func (l *Limiter) serve(ctx context.Context) {
+	for {
+		l.mu.Lock()
+		w := l.first()
+		if w == nil {
+			l.serving = false
+			l.stop()
+			l.mu.Unlock()
+			return
+		}
+		wait := l.missing(w.turns)
+		if wait <= 0 {
+			l.take(w.turns)
+			if len(l.urgent) > 0 {
+				l.urgent = l.urgent[1:]
+			} else {
+				l.others = l.others[1:]
+			}
+			w.served = true
+			close(w.done)
+			l.mu.Unlock()
+			continue
+		}
+		// One turn at a time: whoever comes meanwhile may need fewer, and be urgent.
+		wait = min(wait, max(l.missing(1), l.span(1)))
+		l.mu.Unlock()
+		if l.clock.Sleep(ctx, wait) != nil && !l.renewed(&ctx) {
+			return
+		}
+	}
+}
+
+// renewed is true when somebody came after the last one had gone, which had
+// stopped the serving.
+func (l *Limiter) renewed(ctx *context.Context) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first() == nil {
+		l.serving = false
+		return false
+	}
+	*ctx, l.stop = context.WithCancel(context.WithoutCancel(*ctx))
+	return true
+}
+
+func (l *Limiter) first() *waiter {
+	switch {
+	case len(l.urgent) > 0:
+		return l.urgent[0]
+	case len(l.others) > 0:
+		return l.others[0]
+	}
+	return nil
+}
+
+// missing is the time until so many turns are there.
+func (l *Limiter) missing(turns int) time.Duration {
+	now := l.clock.Now()
+	wait := l.free.Sub(now)
+	if l.o.PerSecond <= 0 {
+		return wait
+	}
+	if since := now.Sub(l.at); since > 0 {
+		l.tokens = min(l.tokens+since.Seconds()*l.rate, float64(l.o.Burst))
+		l.at = now
+	}
+	// What was summed up of fractions may be short of a whole by a billionth.
+	if short := float64(turns) - l.tokens; short > 1e-9 {
+		wait = max(wait, l.span(short))
+	}
+	return wait
+}
+
+// span is how long so many turns take at the rate of now.
+func (l *Limiter) span(turns float64) time.Duration {
+	return time.Duration(math.Ceil(turns / l.rate * float64(time.Second)))
+}
+
+func (l *Limiter) take(turns int) {
+	if l.o.PerSecond > 0 {
+		l.tokens -= float64(turns)
+	}
+	l.requests += turns
+}
+
+const (
+	// oneRefusal is how long refusals belong together: what is sent before the API
+	// has counted the lower rate is refused as well.
+	oneRefusal = time.Second
+	// sameCeiling is how long after a refusal another one says nothing about the
+	// rate: what the API had saved up is used up.
+	sameCeiling = 5 * time.Second
+)
+
+// Saw tells what an attempt met that was sent at the time sent: throttled says
+// that the API refused it for its rate.
+func (l *Limiter) Saw(sent time.Time, throttled bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.missing(1) // tokens until now are of the rate until now
+	now := l.clock.Now()
+	since := min(now.Sub(l.saw), time.Second).Seconds()
+	l.saw = now
+	if throttled {
+		l.throttled++
+	}
+	switch {
+	case l.o.PerSecond <= 0:
+	case throttled && sent.Sub(l.cut) >= oneRefusal:
+		if l.o.Most > l.o.PerSecond && (l.ceiling == 0 || sent.Sub(l.cut) >= sameCeiling) {
+			l.ceiling = max(l.rate*0.9, l.o.PerSecond/8)
+		}
+		l.cut = now
+		l.rate = max(l.rate*0.7, l.o.PerSecond/8)
+		l.tokens = min(l.tokens, 0)
+	case !throttled:
+		l.rate = l.risen(since)
+	}
+}
+
+// risen is the rate after some seconds, at most one, without a refusal.
+func (l *Limiter) risen(seconds float64) float64 {
+	top, base := l.o.PerSecond, max(l.ceiling, l.o.PerSecond)
+	if l.o.Most > top && (l.ceiling > top || len(l.urgent)+len(l.others) > 0) {
+		top = l.o.Most
+	}
+	switch {
+	case l.rate >= top:
+		return l.rate
+	case l.ceiling == 0:
+		return min(l.rate+base/20*seconds, top)
+	case l.rate < l.ceiling:
+		return min(l.rate+base/20*seconds, l.ceiling, top)
+	}
+	minutes := l.clock.Now().Sub(l.cut).Minutes()
+	return min(l.rate+l.ceiling/500*(1+minutes*minutes)*seconds, top)
+}
+
+// Hold keeps every request back for d: the API said so.
+func (l *Limiter) Hold(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := l.clock.Now().Add(d); at.After(l.free) {
+		l.free = at
+	}
+}
+
+// Rate tells how the API was asked.
+func (l *Limiter) Rate() Rate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Rate{API: l.o.API, PerSecond: l.rate, Requests: l.requests, Throttled: l.throttled, Waiting: len(l.urgent) + len(l.others)}
+}
+
+// Limiters is a set of limiters by the names of their APIs. Whoever counts
+// together shares one.
+type Limiters struct {
+	clock Clock
+
+	mu sync.Mutex
+	by map[string]*Limiter
+}
+
+// NewLimiters makes an empty set.
+func NewLimiters(clock Clock) *Limiters { return &Limiters{clock: clock, by: map[string]*Limiter{}} }
+
+// Get is the limiter of o.API, made with o when it is asked for first.
+func (s *Limiters) Get(o LimiterOptions) *Limiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.by[o.API]
+	if l == nil {
+		l = NewLimiter(s.clock, o)
+		s.by[o.API] = l
+	}
+	return l
+}
+
+// Rates tells how the APIs were asked that were asked at all, by name.
+func (s *Limiters) Rates() []Rate {
+	s.mu.Lock()
+	all := make([]*Limiter, 0, len(s.by))
+	for _, l := range s.by {
+		all = append(all, l)
+	}
+	s.mu.Unlock()
+	var rates []Rate
+	for _, l := range all {
+		if r := l.Rate(); r.Requests+r.Waiting > 0 {
+			rates = append(rates, r)
+		}
+	}
+	slices.SortFunc(rates, func(a, b Rate) int { return strings.Compare(a.API, b.API) })
+	return rates
+}
