@@ -32,8 +32,8 @@ func bucketShape() shape {
 	return shape{
 		what:     "a bucket block",
 		attrs:    []string{"name", "region", "cnames", "aws", "origin", "wave", "dns_provider", "for_each"},
-		blocks:   map[string]int{"cname": 1, "certificate": 0, "distribution": 0, "verify": 0, "dns": 0, "watch": 0},
-		order:    []string{"cname", "certificate", "distribution", "verify", "dns", "watch"},
+		blocks:   map[string]int{"cname": 1, "certificate": 0, "distribution": 0, "verify": 0, "dns": 0, "watch": 0, "lock": 0},
+		order:    []string{"cname", "certificate", "distribution", "verify", "dns", "watch", "lock"},
 		repeated: []string{"cname"},
 	}
 }
@@ -42,8 +42,8 @@ func defaultsShape() shape {
 	return shape{
 		what:   "the defaults block",
 		attrs:  []string{"region", "aws", "origin", "wave", "dns_provider"},
-		blocks: map[string]int{"certificate": 0, "distribution": 0, "verify": 0, "dns": 0, "watch": 0},
-		order:  []string{"certificate", "distribution", "verify", "dns", "watch"},
+		blocks: map[string]int{"certificate": 0, "distribution": 0, "verify": 0, "dns": 0, "watch": 0, "lock": 0},
+		order:  []string{"certificate", "distribution", "verify", "dns", "watch", "lock"},
 	}
 }
 
@@ -245,6 +245,7 @@ func (l *loader) readCommon(b block, pb *placedBucket, c *Config) {
 	l.readVerify(b.sub("verify"), pb)
 	l.readDNS(b.sub("dns"), pb)
 	l.readWatch(b.sub("watch"), pb)
+	l.readLock(b.sub("lock"), pb)
 }
 
 func anySet(b block, name string) bool {
@@ -286,6 +287,7 @@ func (l *loader) checkNested(body *hclsyntax.Body, owner string, own bool) {
 		"verify": verifyShape(),
 		"dns":    {what: "a dns block", attrs: []string{"low_ttl", "ttl"}},
 		"watch":  watchShape(),
+		"lock":   lockShape(),
 		"cname":  {what: "a cname block", attrs: []string{"dns_provider"}},
 	}
 	for _, b := range body.Blocks {

@@ -12,7 +12,7 @@ bucket "assets.example.com" {
   regoin = "x"      # ERROR: Unsupported argument
   verify = {}       # ERROR: Unsupported argument
   origin "rest" {}  # ERROR: Unsupported block
-  lock {}           # ERROR: Unsupported block
+  loc {}            # ERROR: Unsupported block
   wacht {}          # ERROR: Unsupported block
   certificate {}    # ERROR: Missing argument
   verify {
