@@ -230,7 +230,7 @@ func isSet(b block, name string) bool {
 func (l *loader) readCommon(b block, pb *placedBucket, c *Config) {
 	pb.Region = deref(b.text("region", region))
 	pb.Account, _ = b.accountRef("aws")
-	pb.Wave = deref(b.text("wave", wave))
+	pb.Wave = deref(b.text("wave", waveOf(c.Rollout)))
 	pb.Origin = "auto"
 	if s := b.enum("origin", []string{"auto", "rest", "website"}); s != nil {
 		pb.Origin = *s

@@ -69,14 +69,3 @@ func (l *loader) caFile(s string) *flaw {
 	}
 	return nil
 }
-
-func (l *loader) readRollout() Rollout {
-	v := l.singleBlock("rollout")
-	if v.exists() {
-		l.checkShape(v.layers[0].body, shape{what: "a rollout block", attrs: []string{"parallelism", "max_failures"}})
-	}
-	return Rollout{
-		Parallelism: v.whole("parallelism", 1, 10, "Leave it out for 10."),
-		MaxFailures: v.whole("max_failures", 0, -1, "Leave it out for no limit."),
-	}
-}

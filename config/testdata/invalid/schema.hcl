@@ -41,7 +41,7 @@ defaults {
   }
 }
 rollout {
-  wave "canary" {}         # ERROR: Unsupported block
+  waves "canary" {}        # ERROR: Unsupported block
   parallelism_of_them = 10 # ERROR: Unsupported argument
 }
 limits {
