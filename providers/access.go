@@ -19,6 +19,9 @@ type Access interface {
 	// buckets besides theirs; nil when it has none [S3 Control API:
 	// GetPublicAccessBlock].
 	AccountBlock(ctx context.Context) (*PublicAccessBlock, error)
+	// Readers are the IDs of the account's distributions that fetch from the bucket,
+	// in any of their origins, sorted; from a sweep.
+	Readers(ctx context.Context, bucket string) ([]string, error)
 	// OriginAccess lists the account's origin access controls, with the number of its
 	// distributions that use each, from sweeps.
 	OriginAccess(ctx context.Context) ([]OriginAccess, error)

@@ -112,6 +112,8 @@ type ObjectHead struct {
 	CacheControl, Expires                                             string
 	// Redirect is x-amz-website-redirect-location.
 	Redirect string
+	// Encryption is x-amz-server-side-encryption: AES256, aws:kms or aws:kms:dsse.
+	Encryption string
 	// Metadata are the user's own (x-amz-meta-), keys in lower case.
 	Metadata map[string]string
 }

@@ -404,7 +404,7 @@ func (b *buckets) Head(ctx context.Context, name, region, key string) (providers
 		ContentType: sdk.ToString(out.ContentType), ContentEncoding: sdk.ToString(out.ContentEncoding),
 		ContentLanguage: sdk.ToString(out.ContentLanguage), ContentDisposition: sdk.ToString(out.ContentDisposition),
 		CacheControl: sdk.ToString(out.CacheControl), Expires: sdk.ToString(out.ExpiresString),
-		Redirect: sdk.ToString(out.WebsiteRedirectLocation), Metadata: out.Metadata,
+		Redirect: sdk.ToString(out.WebsiteRedirectLocation), Encryption: string(out.ServerSideEncryption), Metadata: out.Metadata,
 	}, nil
 }
 

@@ -176,6 +176,9 @@ func (w *World) forwarded(d *distribution, r request, p providers.CacheSettings)
 	if d.served.OriginKind == providers.WebsiteOrigin {
 		to.scheme = "http"
 	}
+	if c := w.accounts[d.account].control(d.served.OriginAccessID); c != nil && c.Signs && r.method != http.MethodOptions {
+		to.by = d.arn
+	}
 	also := originRequest(d.served.OriginRequestID)
 	key = r.path
 	if p.QueryStrings {

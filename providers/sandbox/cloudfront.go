@@ -20,11 +20,13 @@ type account struct {
 	label, number string
 	certificates  map[string]*certificate
 	policies      map[string]*providers.CachePolicy
+	controls      map[string]*providers.OriginAccess
+	block         *providers.PublicAccessBlock
 }
 
 func newAccount(label string) *account {
 	n := strconv.FormatUint(100_000_000_000+mix(0, "account", label)%900_000_000_000, 10)
-	return &account{label: label, number: n, certificates: map[string]*certificate{}, policies: map[string]*providers.CachePolicy{}}
+	return &account{label: label, number: n, certificates: map[string]*certificate{}, policies: map[string]*providers.CachePolicy{}, controls: map[string]*providers.OriginAccess{}}
 }
 
 // accountPort is one process' view of one account.
@@ -283,7 +285,7 @@ func (p distributionsPort) creatable(ref string, s providers.Settings, tags map[
 	if mine >= p.w.o.MaxDistributions {
 		return fmt.Errorf("TooManyDistributions: %w", providers.ErrQuota)
 	}
-	return p.w.policyRoom(p.a, nil, s.CachePolicyID)
+	return errors.Join(p.w.policyRoom(p.a, nil, s.CachePolicyID), p.w.controlRoom(p.a, nil, s.OriginAccessID))
 }
 
 // taken is the conflict when an alias is on another distribution than d, of
@@ -372,6 +374,8 @@ func (w *World) checkSettings(a *account, s providers.Settings, now time.Time) e
 		return invalid("InvalidArgument: allowed methods %v", s.Methods)
 	case strings.HasPrefix(s.DefaultRootObject, "/"):
 		return invalid("InvalidDefaultRootObject: %q", s.DefaultRootObject)
+	case s.OriginAccessID != "" && (s.OriginKind != providers.RESTOrigin || a.controls[s.OriginAccessID] == nil):
+		return invalid("InvalidOriginAccessControl: %q at a %s origin", s.OriginAccessID, s.OriginKind)
 	case s.Logging.Bucket == "" && s.Logging.Prefix != "":
 		return invalid("InvalidArgument: a log prefix without a bucket")
 	}
@@ -465,7 +469,7 @@ func (p distributionsPort) Update(ctx context.Context, id, etag string, s provid
 		if err := p.w.taken(d, next.Aliases); err != nil {
 			return fmt.Errorf("update distribution %s: %w", id, err)
 		}
-		if err := p.w.policyRoom(p.a, d, next.CachePolicyID); err != nil {
+		if err := errors.Join(p.w.policyRoom(p.a, d, next.CachePolicyID), p.w.controlRoom(p.a, d, next.OriginAccessID)); err != nil {
 			return fmt.Errorf("update distribution %s: %w", id, err)
 		}
 		d.settings = next
@@ -516,6 +520,8 @@ func setField(to *providers.Settings, from providers.Settings, f providers.Field
 		to.DefaultRootObject = from.DefaultRootObject
 	case providers.FieldLogging:
 		to.Logging = from.Logging
+	case providers.FieldOriginAccess:
+		to.OriginAccessID = from.OriginAccessID
 	default:
 		return false
 	}

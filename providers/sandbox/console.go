@@ -267,6 +267,7 @@ func (w *World) Dump() string {
 		b := w.buckets[name]
 		fmt.Fprintf(&s, "bucket %s %s private=%t objects=%v\n", name, b.Region, b.Private, b.keys)
 	}
+	w.dumpAccess(&s)
 	for _, address := range sortedKeys(w.dns) {
 		for _, z := range w.dns[address].zones {
 			for _, name := range sortedKeys(z.nodes) {

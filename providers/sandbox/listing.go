@@ -22,7 +22,7 @@ type listing struct {
 // root answers for the bucket itself: HeadBucket and the two ListObjects
 // [Amazon S3 API Reference: HeadBucket, ListObjects, ListObjectsV2].
 func (w *World) root(out reply, b *bucket, r request, query url.Values) reply {
-	if !b.Listing {
+	if !w.mayList(b, r) {
 		return w.refuse(out, 403, "AccessDenied", "")
 	}
 	if r.method == http.MethodHead {

@@ -18,6 +18,8 @@ type request struct {
 	header http.Header
 	// body: the request has one.
 	body bool
+	// by is who signed it: the ARN of a distribution, byOwner, or "" for nobody.
+	by string
 }
 
 func (r request) get(k string) string {

@@ -145,9 +145,6 @@ func asked(query string) string {
 	return "?" + query
 }
 
-// open is whether an anonymous reader gets o.
-func (b *bucket) open(o *object) bool { return !b.Private && !b.RequesterPays && !o.Private }
-
 // subresources are what a query asks for in place of the object or the listing;
 // none is for anonymous readers of a bucket whose objects are public [Amazon S3
 // API Reference: the operations on buckets and objects].
@@ -170,7 +167,8 @@ func (w *World) rest(out reply, b *bucket, r request, key string) reply {
 	default:
 		return w.refuse(out, 405, "MethodNotAllowed", "", "Method", r.method, "ResourceType", "OBJECT")
 	}
-	if b.Private || b.RequesterPays {
+	may, lists := w.mayRead(b, r, key), w.mayList(b, r)
+	if !may && !lists {
 		return w.refuse(out, 403, "AccessDenied", "")
 	}
 	var query url.Values
@@ -181,7 +179,7 @@ func (w *World) rest(out reply, b *bucket, r request, key string) reply {
 				return w.refuse(out, 403, "AccessDenied", "")
 			}
 		}
-		if i := slices.IndexFunc(overrides[:], query.Has); i >= 0 {
+		if i := slices.IndexFunc(overrides[:], query.Has); i >= 0 && r.by == "" {
 			return w.refuse(out, 400, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
 		}
 	}
@@ -190,9 +188,9 @@ func (w *World) rest(out reply, b *bucket, r request, key string) reply {
 	}
 	o := b.objects[key]
 	switch {
-	case o == nil && b.Listing:
+	case o == nil && lists:
 		return w.refuse(out, 404, "NoSuchKey", "", "Key", key)
-	case o == nil || !b.open(o):
+	case o == nil || !may || o.Private:
 		return w.refuse(out, 403, "AccessDenied", "")
 	case query.Has("versionId"):
 		if refused, ok := w.version(out, o, query.Get("versionId")); !ok {

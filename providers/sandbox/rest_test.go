@@ -322,7 +322,7 @@ func TestPortTellsTheShelf(t *testing.T) {
 	s3 := w.Providers().Accounts[""].Buckets
 	got := must[providers.ObjectHead](t)(s3.Head(t.Context(), theAlias, "", "full"))
 	want := providers.ObjectHead{ContentType: "application/x-thing", ContentEncoding: "br", ContentLanguage: "de", ContentDisposition: `attachment; filename="x"`,
-		CacheControl: "public, max-age=60", Expires: "Thu, 01 Jan 2032 00:00:00 GMT", Metadata: map[string]string{"colour": "blue"}}
+		CacheControl: "public, max-age=60", Expires: "Thu, 01 Jan 2032 00:00:00 GMT", Encryption: "AES256", Metadata: map[string]string{"colour": "blue"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

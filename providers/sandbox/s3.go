@@ -20,6 +20,7 @@ type bucket struct {
 	keys    []string
 	log     accessLog
 	created time.Time
+	access  bucketAccess
 }
 
 // object is one object as it is stored; it never changes.
@@ -140,7 +141,7 @@ func (p bucketsPort) Bucket(ctx context.Context, name, region string) (providers
 func (b *bucket) port() providers.Bucket {
 	out := providers.Bucket{
 		Name: b.Name, Region: b.Region, RequesterPays: b.RequesterPays,
-		PolicyPublic: !b.Private, Policy: b.policy(), Log: b.log.to,
+		PolicyPublic: publicPolicy(b.policy()), Policy: b.policy(), Log: b.log.to, ACLsEnabled: b.ACLs,
 	}
 	for _, r := range b.CORS {
 		r.Origins, r.Methods, r.Headers, r.Expose = slices.Clone(r.Origins), slices.Clone(r.Methods), slices.Clone(r.Headers), slices.Clone(r.Expose)
@@ -151,16 +152,18 @@ func (b *bucket) port() providers.Bucket {
 		site.RoutingRules = slices.Clone(site.RoutingRules)
 		out.Website = &site
 	}
-	if b.Private {
-		out.Block = providers.PublicAccessBlock{
-			BlockPublicACLs: true, IgnorePublicACLs: true, BlockPublicPolicy: true, RestrictPublicBuckets: true,
-		}
+	if block := b.block(); block != nil {
+		out.Block = *block
 	}
 	return out
 }
 
-// policy is the text of the bucket's policy, "" for a private bucket.
+// policy is the text of the bucket's policy: what was put, or what the bucket
+// began with, "" for a private one.
 func (b *bucket) policy() string {
+	if b.access.policy != nil {
+		return *b.access.policy
+	}
 	if b.Private {
 		return ""
 	}
@@ -185,7 +188,7 @@ func (p bucketsPort) Head(ctx context.Context, name, region, key string) (provid
 		}
 		out = providers.ObjectHead{
 			ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, ContentLanguage: o.ContentLanguage,
-			ContentDisposition: o.ContentDisposition, CacheControl: o.CacheControl, Expires: o.Expires, Redirect: o.Redirect,
+			ContentDisposition: o.ContentDisposition, CacheControl: o.CacheControl, Expires: o.Expires, Redirect: o.Redirect, Encryption: o.Encryption,
 		}
 		for k, v := range o.Metadata {
 			if out.Metadata == nil {

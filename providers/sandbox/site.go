@@ -31,7 +31,7 @@ func (w *World) site(out reply, b *bucket, r request, path, key string) reply {
 			return out.route(rule, r.host, key)
 		}
 	}
-	if b.Private || b.RequesterPays {
+	if !w.mayRead(b, r, key) {
 		return w.siteError(out, b, r, key, 403, "AccessDenied")
 	}
 	full := key
@@ -40,7 +40,7 @@ func (w *World) site(out reply, b *bucket, r request, path, key string) reply {
 	}
 	o := b.objects[full]
 	switch {
-	case o != nil && !b.open(o):
+	case o != nil && (o.Private || !w.mayRead(b, r, full)):
 		return w.siteError(out, b, r, key, 403, "AccessDenied")
 	case o != nil && o.Redirect != "":
 		return out.redirect(301, o.Redirect)
@@ -90,7 +90,7 @@ func (w *World) siteError(out reply, b *bucket, r request, key string, status in
 	}
 	doc := b.Website.ErrorDocument
 	o := b.objects[doc]
-	if doc == "" || o == nil || !b.open(o) {
+	if doc == "" || o == nil || o.Private || !w.mayRead(b, r, doc) {
 		return w.refuse(out, status, code, "", more...)
 	}
 	out = out.serve(o).with("X-Amz-Error-Code", code).with("X-Amz-Error-Message", message(code))

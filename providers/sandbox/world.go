@@ -42,6 +42,9 @@ type Options struct {
 	// reach all name servers, and how long the tagging index lags for readers
 	// other than the writer. The zero Span means a default like AWS's.
 	Latency, Deploy, Issue, InSync, TagLag Span
+	// AccessLag is how long a bucket's policy and public access block take to be in
+	// force; the zero Span: up to 20 s.
+	AccessLag Span
 	// PolicyUsers is how many distributions one cache policy may have; 0 means
 	// 100. MaxDistributions is the account's quota; 0 means 500.
 	PolicyUsers, MaxDistributions int
@@ -88,6 +91,8 @@ type Bucket struct {
 	// CORS are its CORS rules, in order.
 	CORS          []providers.CORSRule
 	RequesterPays bool
+	// ACLs: ownership is not BucketOwnerEnforced, so the ACLs of objects count.
+	ACLs bool
 	// Foreign buckets exist, but no account of the world may read their settings.
 	Foreign bool
 	Objects []Object
@@ -161,6 +166,7 @@ func New(o Options) *World {
 	o.Issue = o.Issue.or(Span{20 * time.Second, 3 * time.Minute})
 	o.InSync = o.InSync.or(Span{4 * time.Second, 45 * time.Second})
 	o.TagLag = o.TagLag.or(Span{2 * time.Second, 40 * time.Second})
+	o.AccessLag = o.AccessLag.or(Span{time.Second, 20 * time.Second})
 	if o.Accounts == nil {
 		o.Accounts = []string{""}
 	}
@@ -222,6 +228,7 @@ func (w *World) Providers() providers.World {
 		out.Accounts[label] = providers.Account{
 			Identity: p, Buckets: bucketsPort{p}, Certificates: certificatesPort{p},
 			Distributions: distributionsPort{p}, CachePolicies: policiesPort{p},
+			Access: accessPort{p}, Signed: signedPort{p},
 		}
 	}
 	for address, p := range w.dns {
