@@ -71,7 +71,7 @@ func (l *loader) readBuckets(c *Config) []Bucket {
 		all = append(all, l.readBucketBlock(b, defaults, c)...)
 	}
 	l.checkUnique(all)
-	if len(all) == 0 && !l.diags.HasErrors() {
+	if len(all) == 0 && !l.bare && !l.diags.HasErrors() {
 		l.warnf(place{rng: l.mainRange()}, "Nothing to do",
 			"The configuration has no bucket. Write one, such as bucket \"assets.example.com\" {}.")
 	}

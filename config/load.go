@@ -33,6 +33,10 @@ type loader struct {
 	files Files
 	diags hcl.Diagnostics
 	seen  map[string]bool
+	// more are blocks that are read as if they stood in the folder, and bare: a
+	// configuration without a bucket is as it should be (LoadFound).
+	more map[string][]byte
+	bare bool
 	// broken are the files whose syntax is wrong.
 	broken map[string]bool
 
@@ -51,6 +55,12 @@ type loader struct {
 // Sensitive values are in no diagnostic. Paths of Options.VarFiles are taken
 // as they are; file() and ca_file are relative to dir.
 func Load(dir string, o Options) (*Config, Files, hcl.Diagnostics) {
+	l, c := newLoader(dir, o), &Config{Dir: dir}
+	l.load(c)
+	return c, l.files, l.diags
+}
+
+func newLoader(dir string, o Options) *loader {
 	l := &loader{
 		dir: dir, o: o,
 		files: Files{}, seen: map[string]bool{}, broken: map[string]bool{},
@@ -63,13 +73,15 @@ func Load(dir string, o Options) (*Config, Files, hcl.Diagnostics) {
 	if l.o.Env == nil {
 		l.o.Env = func(string) (string, bool) { return "", false }
 	}
-	c := &Config{Dir: dir}
+	return l
+}
+
+func (l *loader) load(c *Config) {
 	if l.parseAll() {
 		l.evaluate(c)
 	}
 	sortDiags(l.diags)
 	l.maskSecrets()
-	return c, l.files, l.diags
 }
 
 // evaluate fills c from the parsed blocks.
@@ -145,6 +157,9 @@ func (l *loader) parseAll() bool {
 			continue
 		}
 		ok = l.parse(name, src) && ok
+	}
+	for _, name := range sortedKeys(l.more) {
+		ok = l.parse(name, l.more[name]) && ok
 	}
 	return ok
 }

@@ -119,7 +119,7 @@ func (l *loader) readAccounts() []Account {
 // defaultAccount adds the SDK's default chain when something uses it.
 func (l *loader) defaultAccount(c *Config) {
 	used := slices.ContainsFunc(c.Buckets, func(b Bucket) bool { return b.Account == "" })
-	used = used || c.RunLock != nil && c.RunLock.Account == ""
+	used = used || c.RunLock != nil && c.RunLock.Account == "" || l.bare && len(c.Accounts) == 0
 	for _, p := range c.DNSProviders {
 		t, _ := l.dnsType(p.Type)
 		if p.Account == "" && slices.ContainsFunc(t.Settings, func(s Setting) bool { return s.Account }) {
