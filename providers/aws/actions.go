@@ -104,6 +104,8 @@ func certificatePermissions() []providers.Permission {
 
 func accountPermissions() []providers.Permission {
 	return []providers.Permission{
+		{Action: "servicequotas:GetServiceQuota", Calls: []string{"servicequotas.GetServiceQuota"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
+		{Action: "servicequotas:GetAWSDefaultServiceQuota", Calls: []string{"servicequotas.GetAWSDefaultServiceQuota"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
 		{Action: "sts:AssumeRole", Calls: []string{"sts.AssumeRole"}, Reads: true, On: providers.OnRole, If: providers.IfRole},
 		// It needs no permission, even if a policy denies it.
 		{Action: "sts:GetCallerIdentity", Calls: []string{"sts.GetCallerIdentity"}, On: providers.OnAll, If: providers.IfNothing,

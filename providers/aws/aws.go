@@ -96,12 +96,14 @@ func New(o Options) *Client {
 	c := &Client{opts: o}
 	c.limits = newLimiters(c, o.Limits)
 	d := newDistributions(c)
+	p, certs := newCachePolicies(c, d), newCertificates(c)
 	c.account = providers.Account{
 		Identity:      newIdentity(c),
 		Buckets:       newBuckets(c),
-		Certificates:  newCertificates(c),
+		Certificates:  certs,
 		Distributions: d,
-		CachePolicies: newCachePolicies(c, d),
+		CachePolicies: p,
+		Quotas:        newQuotas(c, d, p, certs),
 	}
 	return c
 }
