@@ -124,6 +124,9 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 	if err := a.withinLimits(cfg, p); err != nil {
 		return err
 	}
+	if err := possible(p); err != nil {
+		return err
+	}
 	switch {
 	case !changes(p):
 		return nil
@@ -161,6 +164,17 @@ func (a *app) withinLimits(cfg *config.Config, p planner.Plan) error {
 	if setting, allowed := cfg.Limits.Exceeded(p.Summary.Switches, len(cfg.Buckets)); setting != "" {
 		return refuse("plan fewer at once with -target=ADDR or -wave=NAME, or raise it", "the plan has %s, and %s allows no more than %d",
 			view.Count(p.Summary.Switches, "dns.switch step"), setting, allowed)
+	}
+	return nil
+}
+
+// possible refuses a plan of which a finding says that it cannot be applied as a
+// whole. What limits says is withinLimits'.
+func possible(p planner.Plan) error {
+	for _, f := range p.Findings {
+		if f.Severity == planner.Error && f.Code != planner.CodeLimitSwitches {
+			return refuse(f.Detail, "%s", f.Summary)
+		}
 	}
 	return nil
 }

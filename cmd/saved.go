@@ -123,6 +123,9 @@ func (a *app) renewAndExecute(ctx context.Context, c *cobra.Command, w world, s 
 		if p, x.Refused, err = s.Renew(ctx, w.World, w.config, x.Options); err != nil {
 			return err
 		}
+		if err := possible(p); err != nil {
+			return err
+		}
 	}
 	if !a.flags.json {
 		fmt.Fprintln(a.stderr, view.Checked(s, x.Refused))

@@ -12,8 +12,8 @@ import (
 	"github.com/edgeward/edgeward/providers"
 )
 
-// Apply executes p: each bucket's steps as their needs allow, many buckets at
-// the same time. The report is always complete; buckets that ctx's end cut
+// Apply executes p: wave after wave, each bucket's steps as their needs allow, many
+// buckets at the same time. The report is always complete; buckets that ctx's end cut
 // off are in it as interrupted.
 func (x *Executor) Apply(ctx context.Context, p Plan) Report {
 	limit := x.WaitTimeout
@@ -21,25 +21,28 @@ func (x *Executor) Apply(ctx context.Context, p Plan) Report {
 		limit = time.Hour
 	}
 	now := x.World.Clock.Now()
-	r := &run{x: x, goal: p.Goal, deadline: now.Add(limit), slots: make(chan struct{}, parallelism(x.Config, x.Options))}
+	r := &run{x: x, goal: p.Goal, started: now, deadline: now.Add(limit), ends: map[string]bucketEnd{}}
 	report := Report{FormatVersion: FormatVersion, Goal: p.Goal, Started: now, Results: make([]Result, len(p.Buckets))}
-	var wg sync.WaitGroup
 	for i, bp := range p.Buckets {
-		wg.Go(func() { report.Results[i] = r.bucket(ctx, bp) })
+		if res, idle := r.idle(bp); idle {
+			report.Results[i] = res
+			r.emitIdle(res)
+		}
 	}
-	wg.Wait()
+	for _, w := range r.waves(p) {
+		r.wave(ctx, w, p, &report)
+	}
 	report.Ended = x.World.Clock.Now()
 	return report
 }
 
 // run is one Apply.
 type run struct {
-	x        *Executor
-	goal     Goal
-	deadline time.Time
-	// slots bounds how many steps look or act at the same time; who only waits
-	// holds none.
-	slots chan struct{}
+	x                 *Executor
+	goal              Goal
+	started, deadline time.Time
+	// ends are the buckets that this run has ended, by address; written between waves.
+	ends map[string]bucketEnd
 
 	mu       sync.Mutex
 	failures int
@@ -56,25 +59,25 @@ func (r *run) emit(e Event) {
 
 // take gets a slot. The first slot of a bucket starts it, which too many
 // failures forbid.
-func (r *run) take(ctx context.Context, b *bucketRun) error {
+func (br *bucketRun) take(ctx context.Context) error {
 	select {
-	case r.slots <- struct{}{}:
+	case br.w.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if limit := r.x.Config.Rollout.MaxFailures; !b.started && limit >= 0 && r.failures > limit {
-		<-r.slots
-		return errTooManyFailures
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if !br.started {
+		if err := br.r.tooMany(br.w); err != nil {
+			br.give()
+			return err
+		}
 	}
-	b.started = true
+	br.started = true
 	return nil
 }
 
-func (r *run) give() { <-r.slots }
-
-var errTooManyFailures = errors.New("more buckets failed than rollout { max_failures } allows")
+func (br *bucketRun) give() { <-br.w.slots }
 
 // waitError ends a bucket as unfinished.
 type waitError struct {
@@ -108,13 +111,14 @@ func (e *heldError) Hint() string { return "edgeward apply -retry='" + e.address
 // bucketRun is one bucket of a run.
 type bucketRun struct {
 	r    *run
+	w    *waveRun
 	b    config.Bucket
 	plan BucketPlan
 	// stop ends the waits of the other steps once one has failed.
-	stop    context.CancelFunc
-	started bool // guarded by run.mu
+	stop context.CancelFunc
 
 	mu       sync.Mutex
+	started  bool
 	done     map[Kind]bool
 	errs     []stepError
 	switched bool
@@ -137,44 +141,62 @@ type stepError struct {
 	err  error
 }
 
-// bucket runs the steps of one bucket and says how it ended.
-func (r *run) bucket(ctx context.Context, bp BucketPlan) Result {
-	res := Result{Address: bp.Address, Stage: bp.Stage}
-	i := slices.IndexFunc(r.x.Config.Buckets, func(b config.Bucket) bool { return b.Address == bp.Address })
+// idle is how a bucket ends of which the run takes up nothing.
+func (r *run) idle(bp BucketPlan) (res Result, idle bool) {
+	res = Result{Address: bp.Address, Stage: bp.Stage}
 	switch {
-	case i < 0:
+	case r.config(bp.Address) == nil:
 		res.Outcome, res.Why = OutcomeStale, "the bucket is no longer in the configuration"
-		return res
 	case r.x.Refused[bp.Address] != nil:
-		err := r.x.Refused[bp.Address]
-		(&bucketRun{}).ended(&res, err)
+		(&bucketRun{}).ended(&res, r.x.Refused[bp.Address])
 		res.Outcome = OutcomeStale
-		r.emit(Event{Address: bp.Address, Status: EventFailed, Why: err.Error()})
-		return res
 	case bp.Standing == StandHeld:
 		res.Outcome, res.Why = OutcomeHeld, bp.Findings[0].Summary
 		res.Hint = bp.Findings[0].Detail
-		return res
 	case bp.Standing == StandBlocked:
 		f := bp.Findings[0]
 		res.Outcome, res.Why, res.Hint = OutcomeBlocked, f.Summary, f.Detail
-		r.emit(Event{Address: bp.Address, Status: EventFailed, Why: f.Summary + ": " + f.Detail})
-		return res
 	case len(bp.Steps) == 0:
 		res.Outcome = OutcomeNothing
 		if bp.Stage != "" {
 			res.Outcome = OutcomeStopped
 		}
-		return res
+	default:
+		return res, false
 	}
+	return res, true
+}
+
+// emitIdle tells of a bucket that is refused or blocked.
+func (r *run) emitIdle(res Result) {
+	switch {
+	case res.Outcome == OutcomeBlocked:
+		r.emit(Event{Address: res.Address, Status: EventFailed, Why: res.Why + ": " + res.Hint})
+	case r.x.Refused[res.Address] != nil:
+		r.emit(Event{Address: res.Address, Status: EventFailed, Why: res.Why})
+	}
+}
+
+// config is the bucket of an address, nil when there is none.
+func (r *run) config(address string) *config.Bucket {
+	i := slices.IndexFunc(r.x.Config.Buckets, func(b config.Bucket) bool { return b.Address == address })
+	if i < 0 {
+		return nil
+	}
+	return &r.x.Config.Buckets[i]
+}
+
+// bucket runs the steps of one bucket and says how it ended.
+func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
 	sctx, stop := context.WithCancel(ctx)
 	defer stop()
-	br := &bucketRun{r: r, b: r.x.Config.Buckets[i], plan: bp, stop: stop, done: map[Kind]bool{}}
+	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}}
 	br.steps(ctx, sctx)
-	res = br.result(ctx)
+	res := br.result(ctx)
 	if res.Outcome == OutcomeFailed || res.Outcome == OutcomeStale {
 		r.mu.Lock()
 		r.failures++
+		w.failures++
 		r.mu.Unlock()
 	}
 	return res
@@ -340,10 +362,10 @@ func classified(err error) bool {
 
 // round is one look, with one act where there is something to do.
 func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Verdict, acted bool, err error) {
-	if err := br.r.take(sctx, br); err != nil {
+	if err := br.take(sctx); err != nil {
 		return v, false, err
 	}
-	defer br.r.give()
+	defer br.give()
 	x := br.r.x
 	a, err := Observe(sctx, x.World, x.Config, br.b, st.reads)
 	switch {
@@ -371,6 +393,11 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	}
 	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
 		return v, false, err
+	}
+	if st.kind == DNSSwitch && !a.begun() { // who is on the way to a switch does not make it any more
+		if err := br.r.tooMany(br.w); err != nil {
+			return v, false, err
+		}
 	}
 	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)

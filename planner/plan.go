@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,8 +48,11 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	}
 	p.Buckets = append(p.Buckets, plans...)
 	p.Summary = summarize(p.Buckets)
+	p.Waves = planWaves(c, p)
 	p.Findings = planFindings(c, p)
-	return p, nil
+	early, err := orderFinding(ctx, w, c, o, p)
+	p.Findings = append(p.Findings, early...)
+	return p, err
 }
 
 // How often a look is made for a plan while the rate is exceeded, and while the
@@ -117,6 +121,9 @@ func choose(c *config.Config, o Options) ([]config.Bucket, error) {
 			(len(o.Waves) == 0 || slices.Contains(o.Waves, b.Wave)) {
 			out = append(out, b)
 		}
+	}
+	if inWaves(c, cmp.Or(o.Goal, Migrate)) {
+		slices.SortStableFunc(out, func(x, y config.Bucket) int { return waveIndex(c, x.Wave) - waveIndex(c, y.Wave) })
 	}
 	return out, nil
 }
@@ -195,7 +202,7 @@ func retries(o Options, b config.Bucket) bool { return matchesAny(o.Retry, b.Add
 
 // planBucket judges one bucket's observation.
 func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) BucketPlan {
-	p := BucketPlan{Address: b.Address, Bucket: b.Name, Region: b.Region, CNAMEs: b.Names(), Steps: []Step{}}
+	p := BucketPlan{Address: b.Address, Bucket: b.Name, Region: b.Region, CNAMEs: b.Names(), Wave: b.Wave, Steps: []Step{}}
 	if a.Bucket != nil {
 		p.Region = a.Bucket.Region
 	}

@@ -6,6 +6,10 @@ import (
 	"github.com/edgeward/edgeward/config"
 )
 
+// CodeLimitSwitches is the code of the finding that says that a plan switches more
+// than limits allows.
+const CodeLimitSwitches = "limit-switches"
+
 // planFindings say which limits that count the switches of many buckets would
 // stop an apply of p, so that whoever reviews the plan knows it before the run
 // refuses. They stop no plan, and a way back has none.
@@ -19,7 +23,7 @@ func planFindings(c *config.Config, p Plan) []Finding {
 		steps = "1 dns.switch step"
 	}
 	if setting, allowed := c.Limits.Exceeded(p.Summary.Switches, len(c.Buckets)); setting != "" {
-		fs = append(fs, Finding{Error, "limit-switches", fmt.Sprintf("apply refuses this plan as a whole: it has %s, and %s allows no more than %d", steps, setting, allowed),
+		fs = append(fs, Finding{Error, CodeLimitSwitches, fmt.Sprintf("apply refuses this plan as a whole: it has %s, and %s allows no more than %d", steps, setting, allowed),
 			"plan fewer at once with -target=ADDR or -wave=NAME, or raise it"})
 	}
 	if most := c.Limits.RequireApprovalAbove; most >= 0 && p.Summary.Switches > most {

@@ -214,7 +214,7 @@ func (s Saved) Renew(ctx context.Context, w providers.World, c *config.Config, o
 	}
 	refused := map[string]error{}
 	p := s.Plan
-	p.Buckets = nil
+	p.Buckets, p.Findings = nil, fresh.Findings
 	for _, old := range s.Plan.Buckets {
 		live, there := now[old.Address]
 		switch err := s.stands(old, live); {
