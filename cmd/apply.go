@@ -229,10 +229,10 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	if w.sandbox != nil && !c.Flags().Changed("wait-timeout") {
 		a.flags.waitTimeout = sandboxPatience
 	}
-	t := &teller{a: a, progress: view.NewProgress(p, a.msg)}
+	t := a.newTeller(w, p)
 	x.World, x.Config, x.Events = w.World, w.config, t.event
 	x.NoWait, x.WaitTimeout = !a.flags.wait, a.flags.waitTimeout
-	stop := t.count(ctx, w)
+	stop := t.show(ctx, w)
 	r := x.Apply(ctx, p)
 	stop()
 	// What happened is written first: standard output may be broken by now.

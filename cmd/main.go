@@ -56,6 +56,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			return code
 		case <-signals:
 			if interrupted {
+				if s := a.stderr.framed(); s != nil {
+					s.close()
+				}
 				return exitInterrupted
 			}
 			cancel(errInterrupted)
@@ -202,6 +205,21 @@ type output struct {
 
 	mu  sync.Mutex
 	err error
+	// frame is what is drawn below all that is written; mostly nil.
+	frame *screen
+}
+
+// below has the stream end with s, nil for nothing.
+func (o *output) below(s *screen) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.frame = s
+}
+
+func (o *output) framed() *screen {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.frame
 }
 
 func (o *output) Write(p []byte) (int, error) {
@@ -209,7 +227,13 @@ func (o *output) Write(p []byte) (int, error) {
 	if o.inert != nil {
 		text = []byte(o.inert(string(p)))
 	}
-	if err := o.write(text); err != nil {
+	err := error(nil)
+	if s := o.framed(); s != nil {
+		err = s.above(text)
+	} else {
+		err = o.write(text)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -15,14 +15,22 @@ const (
 	countEvery = time.Minute
 )
 
-// Progress turns the events of an apply into lines. It is not safe for use by
-// several goroutines at once.
+// manyBuckets is from how many on a log has a line a change, and none a wait: what
+// the buckets wait for stands with the counts, alike ones together.
+const manyBuckets = 11
+
+// waitsCounted is how many reasons to wait stand with the counts.
+const waitsCounted = 5
+
+// Progress turns the events of an apply into lines, for a log or a pipe. It is not
+// safe for use by several goroutines at once.
 type Progress struct {
 	style   Style
 	total   int
 	buckets map[string]*bucketProgress
 	waits   map[string]time.Time // the last line of a waiting step
 	counted time.Time
+	live    *Live
 }
 
 type bucketProgress struct {
@@ -34,7 +42,7 @@ type bucketProgress struct {
 
 // NewProgress begins the progress of p. Buckets with no steps are not counted.
 func NewProgress(p planner.Plan, s Style) *Progress {
-	pr := &Progress{style: s, buckets: map[string]*bucketProgress{}, waits: map[string]time.Time{}}
+	pr := &Progress{style: s, buckets: map[string]*bucketProgress{}, waits: map[string]time.Time{}, live: NewLive(p, time.Time{}, s)}
 	for _, bp := range p.Buckets {
 		if len(bp.Steps) > 0 && bp.Standing != planner.StandBlocked && bp.Standing != planner.StandHeld {
 			pr.buckets[bp.Address] = &bucketProgress{left: len(bp.Steps), waiting: map[planner.Kind]bool{}}
@@ -50,6 +58,7 @@ func (p *Progress) Event(e planner.Event) string {
 		p.counted = e.Time
 	}
 	p.count(e)
+	p.live.Event(e)
 	var b strings.Builder
 	if p.speaks(e) {
 		p.line(&b, e)
@@ -90,10 +99,16 @@ func (p *Progress) count(e planner.Event) {
 }
 
 func (p *Progress) speaks(e planner.Event) bool {
-	if e.Status != planner.EventWaiting || e.ByHand != nil {
+	if e.ByHand != nil || e.Address == "" && e.Status != planner.EventWaiting {
 		return true
 	}
-	key := e.Address + " " + string(e.Kind)
+	if p.total >= manyBuckets && e.Address != "" {
+		return p.speaksOfMany(e)
+	}
+	if e.Status != planner.EventWaiting {
+		return true
+	}
+	key := e.Address + " " + e.Wave + " " + string(e.Kind)
 	if last, ok := p.waits[key]; ok && e.Time.Sub(last) < waitEvery {
 		return false
 	}
@@ -101,8 +116,27 @@ func (p *Progress) speaks(e planner.Event) bool {
 	return true
 }
 
+// speaksOfMany says whether e has a line when there are many buckets: what was
+// changed or compared has, what began or is waited for has none.
+func (p *Progress) speaksOfMany(e planner.Event) bool {
+	switch e.Status {
+	case planner.EventStarted, planner.EventWaiting:
+		return false
+	case planner.EventDone:
+		b := p.live.at[e.Address]
+		if b == nil || b.steps[e.Kind] == nil {
+			return true
+		}
+		return b.steps[e.Kind].Action != planner.Wait
+	}
+	return true
+}
+
 func (p *Progress) line(b *strings.Builder, e planner.Event) {
 	subject := p.style.paint(bold, e.Address)
+	if e.Address == "" {
+		subject = p.style.paint(bold, "wave "+waveName(e.Wave))
+	}
 	if e.Kind != "" {
 		subject += " " + string(e.Kind)
 	}
@@ -146,7 +180,18 @@ func (p *Progress) Counts(now time.Time) string {
 	if failed > 0 {
 		line += fmt.Sprintf(", %d failed", failed)
 	}
-	return line + "\n"
+	line += "\n"
+	if p.total >= manyBuckets {
+		groups := p.live.waits()
+		for _, g := range groups[:min(len(groups), waitsCounted)] {
+			l := g.line(now)
+			line += "         " + l.head + l.text + "\n"
+		}
+		if more := len(groups) - waitsCounted; more > 0 {
+			line += fmt.Sprintf("         and %d more reasons to wait\n", more)
+		}
+	}
+	return line
 }
 
 // clockTime is a time of the day where the time came from.

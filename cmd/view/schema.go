@@ -45,10 +45,8 @@ func Schema(also map[string]reflect.Type) map[string]any {
 // schemaEnums are the values of the typed strings.
 func schemaEnums() map[reflect.Type][]any {
 	return map[reflect.Type][]any{
-		reflect.TypeFor[planner.Goal](): {planner.Migrate, planner.Rollback},
-		reflect.TypeFor[planner.Kind](): {"", planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
-			planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower, planner.DNSSwitch, planner.DNSPropagated,
-			planner.TTLRestore, planner.DNSRestore, planner.DNSRestored},
+		reflect.TypeFor[planner.Goal]():        {planner.Migrate, planner.Rollback},
+		reflect.TypeFor[planner.Kind]():        kindEnum(),
 		reflect.TypeFor[planner.Status]():      {planner.Done, planner.Todo, planner.Waiting, planner.Failed},
 		reflect.TypeFor[planner.Standing]():    {planner.StandNew, planner.StandUnderWay, planner.StandDone, planner.StandBlocked, planner.StandHeld},
 		reflect.TypeFor[planner.Action]():      {planner.Create, planner.Change, planner.Remove, planner.Check, planner.Wait},
@@ -59,6 +57,15 @@ func schemaEnums() map[reflect.Type][]any {
 			planner.OutcomeInterrupted},
 		reflect.TypeFor[proof.Verdict](): {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
 	}
+}
+
+// kindEnum are the stages; "" is none.
+func kindEnum() []any {
+	all := []any{""}
+	for _, k := range kindOrder() {
+		all = append(all, k)
+	}
+	return all
 }
 
 // schemas makes the definitions of types.

@@ -82,3 +82,14 @@ func Hints(err error) []string {
 	walk(err)
 	return found
 }
+
+// Size is how many columns and rows the terminal of stream has; 80 by 24 where it
+// does not say.
+func Size(stream any) (columns, rows int) {
+	if f, ok := stream.(interface{ Fd() uintptr }); ok {
+		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
+			return columns, rows
+		}
+	}
+	return DefaultWidth, 24
+}

@@ -1,0 +1,58 @@
+package cmd
+
+import (
+	"sync"
+
+	"github.com/edgeward/edgeward/cmd/view"
+)
+
+// screen is a frame at the end of a stream that goes to a terminal. What else is
+// written to the stream stands above it.
+type screen struct {
+	out   *output
+	lines func(columns, rows int) []string
+
+	mu      sync.Mutex
+	repaint view.Repaint
+	closed  bool
+}
+
+// newScreen is a screen of lines at the end of out, which knows of it until it is
+// closed.
+func newScreen(out *output, lines func(columns, rows int) []string) *screen {
+	s := &screen{out: out, lines: lines}
+	out.below(s)
+	return s
+}
+
+// draw shows the lines of now.
+func (s *screen) draw() {
+	columns, rows := view.Size(s.out.w)
+	lines := s.lines(columns, rows)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		_ = s.out.write([]byte(s.repaint.Draw(lines, columns))) // the stream remembers its fault
+	}
+}
+
+// above writes text where the frame stood; the next one is drawn below.
+func (s *screen) above(text []byte) error {
+	columns, _ := view.Size(s.out.w)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.write(append([]byte(s.repaint.Erase(columns)), text...))
+}
+
+// close takes the frame away, for good.
+func (s *screen) close() {
+	columns, _ := view.Size(s.out.w)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	_ = s.out.write([]byte(s.repaint.Erase(columns)))
+	s.out.below(nil)
+}

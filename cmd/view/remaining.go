@@ -1,0 +1,155 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/planner"
+)
+
+// remaining is what can be said of how long a run still takes.
+type remaining struct {
+	// about is the longest chain of what the plan expects, or the time that as much
+	// took before, whichever is longer; zero when neither says anything.
+	about time.Duration
+	// until is the latest end of a wait whose end is known: the run cannot be over
+	// before.
+	until time.Time
+	// persons counts the buckets that wait for somebody.
+	persons int
+	// late is a stage that takes longer than expected, lateFor its expected time.
+	late    planner.Kind
+	lateFor time.Duration
+}
+
+// How much must have been seen before it tells how long the rest takes.
+const (
+	seenSteps = 30
+	seenTime  = time.Minute
+)
+
+// remaining is what the facts say at the time now.
+func (l *Live) remaining(now time.Time) remaining {
+	var r remaining
+	chains := map[string]time.Duration{}
+	for _, b := range l.buckets {
+		if b.ended || b.failed {
+			continue
+		}
+		if b.state() == liveHand {
+			r.persons++
+			continue
+		}
+		chains[b.Wave] = max(chains[b.Wave], b.chain(now, &r))
+	}
+	if len(l.waves) == 0 {
+		r.about = chains[""]
+	}
+	for _, w := range l.waves {
+		r.about += w.wait(now) + chains[w.Name]
+		if w.until.After(r.until) && w.status == planner.EventWaiting {
+			r.until = w.until
+		}
+	}
+	if took := now.Sub(l.started); l.steps >= seenSteps && took >= seenTime {
+		r.about = max(r.about, time.Duration(float64(took)*float64(l.left())/float64(l.steps)))
+	}
+	return r
+}
+
+// left counts the steps to come of the buckets that go on.
+func (l *Live) left() int {
+	n := 0
+	for _, b := range l.buckets {
+		if !b.ended && !b.failed {
+			n += b.left
+		}
+	}
+	return n
+}
+
+// wait is how long a wave has to wait before it starts.
+func (w liveWave) wait(now time.Time) time.Duration {
+	switch {
+	case w.status == planner.EventWaiting && !w.until.IsZero():
+		return max(w.until.Sub(now), 0)
+	case w.status == "" || w.status == planner.EventWaiting:
+		return w.Soak.Duration()
+	}
+	return 0
+}
+
+// chain is the longest chain of what is left of a bucket.
+func (b *liveBucket) chain(now time.Time, r *remaining) time.Duration {
+	end := map[planner.Kind]time.Duration{}
+	var longest time.Duration
+	for _, step := range b.Steps {
+		var from time.Duration
+		for _, n := range step.Needs {
+			from = max(from, end[n])
+		}
+		end[step.Kind] = from + b.steps[step.Kind].left(now, r)
+		longest = max(longest, end[step.Kind])
+	}
+	return longest
+}
+
+func (s *liveStep) left(now time.Time, r *remaining) time.Duration {
+	expect := s.Expect.Duration()
+	switch {
+	case s.status == planner.EventDone || s.status == planner.EventFailed:
+		return 0
+	case s.status == "":
+		return expect
+	case !s.until.IsZero():
+		if s.until.After(r.until) {
+			r.until = s.until
+		}
+		return max(s.until.Sub(now), 0)
+	}
+	rest := expect - now.Sub(s.since)
+	if rest < 0 && expect > 0 && s.status == planner.EventWaiting {
+		r.late, r.lateFor = s.Kind, expect
+	}
+	return max(rest, 0)
+}
+
+// words say it; now is the time that they are read at.
+func (r remaining) words(now time.Time) string {
+	var parts []string
+	about := Duration(roundTime(r.about))
+	switch {
+	case r.persons > 0 && r.about <= 0:
+		return "time left unknown: waits for a person"
+	case r.persons > 0:
+		parts = append(parts, "time left unknown: "+Count(r.persons, "bucket")+" waits for a person", "the others about "+about)
+		if r.persons > 1 {
+			parts[0] = strings.Replace(parts[0], " waits ", " wait ", 1)
+		}
+	case r.late != "" && r.about > 0:
+		parts = append(parts, fmt.Sprintf("at least %s left: %s takes longer than its %s", about, r.late, Duration(r.lateFor)))
+	case r.late != "":
+		parts = append(parts, fmt.Sprintf("time left unknown: %s takes longer than its %s", r.late, Duration(r.lateFor)))
+	case r.about <= 0:
+		return "time left unknown"
+	default:
+		parts = append(parts, "about "+about+" left")
+	}
+	if r.until.After(now) {
+		parts = append(parts, "at least until "+day(r.until, now))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// roundTime rounds up what is only known about.
+func roundTime(d time.Duration) time.Duration {
+	to := 10 * time.Second
+	switch {
+	case d > 2*time.Hour:
+		to = 5 * time.Minute
+	case d > 2*time.Minute:
+		to = time.Minute
+	}
+	return (d + to - 1) / to * to
+}
