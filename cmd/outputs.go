@@ -26,6 +26,7 @@ func (a *app) intoPlan(plan string) error {
 func jsonSchema() map[string]any {
 	return view.Schema(map[string]reflect.Type{
 		"VerifySites": reflect.TypeFor[sitesReport](), "Providers": reflect.TypeFor[providersList](),
+		"Discovery": reflect.TypeFor[planner.Discovery](),
 	})
 }
 

@@ -32,12 +32,15 @@ const (
 // simulate makes the world that c describes as it is before any migration:
 // public buckets with some objects, and the names pointing at S3. What c says
 // about things that exist already (a distribution to adopt) is not there;
-// that is said and left out.
-func (a *app) simulate(ctx context.Context, c *config.Config) world {
+// that is said and left out. change may add to it; nil changes nothing.
+func (a *app) simulate(ctx context.Context, c *config.Config, change func(*sandbox.Options)) world {
 	fmt.Fprintf(a.stderr, "sandbox: a simulated world made from the configuration, seed %d, from %s; nothing leaves this machine\n",
 		sandboxSeed, sandbox.Epoch().Format("2006-01-02 15:04:05 MST"))
 	c = a.withoutAdoption(c)
 	o := sandboxOptions(c)
+	if change != nil {
+		change(&o)
+	}
 	o.Clock, o.Seed = sandbox.NewClock(time.Time{}, 0), sandboxSeed
 	s := sandbox.New(o)
 	for arn, names := range certificates(c) {

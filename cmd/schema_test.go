@@ -74,6 +74,8 @@ func definitionOf(args []string) (stdout, file string, lines bool) {
 				return "VerifySites", "VerifySites", false
 			}
 			return "VerifyReport", "VerifyReport", false
+		case "discover":
+			return "Discovery", "Discovery", false
 		case "providers":
 			return "Providers", "Providers", false
 		}

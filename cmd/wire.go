@@ -28,7 +28,7 @@ type world struct {
 // inWorld runs f on the world of c, or on one simulated after it.
 func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Context, world) error) error {
 	if a.flags.sandbox {
-		return f(ctx, a.simulate(ctx, c))
+		return f(ctx, a.simulate(ctx, c, nil))
 	}
 	w, err := realWorld(c)
 	if err != nil {

@@ -67,7 +67,7 @@ type FoundName struct {
 	// points at S3 itself.
 	Via []string `json:"via,omitempty"`
 	// Endpoint is "rest" or "website".
-	Endpoint providers.OriginKind `json:"endpoint"`
+	Endpoint string `json:"endpoint"`
 	// Account is the label of the aws block whose account has the bucket of this name,
 	// "" for the default chain or when none has.
 	Account string `json:"account,omitempty"`
@@ -408,8 +408,8 @@ func (d Discovery) Found() []config.Found {
 	return out
 }
 
-func endpointWords(k providers.OriginKind) string {
-	if k == providers.WebsiteOrigin {
+func endpointWords(kind string) string {
+	if kind == string(providers.WebsiteOrigin) {
 		return "S3's website endpoint"
 	}
 	return "S3's REST endpoint"

@@ -87,7 +87,7 @@ func (s *search) keep(name string, t trail, known map[string]bool) {
 	}
 	b := s.buckets[name]
 	s.found = append(s.found, FoundName{Name: name, DNSProvider: set.provider, Zone: set.Zone, Record: showRecords(set.Records),
-		Via: t.via, Endpoint: t.ends.kind, Account: b.account, Region: b.Region, wildcard: strings.HasPrefix(name, "*")})
+		Via: t.via, Endpoint: string(t.ends.kind), Account: b.account, Region: b.Region, wildcard: strings.HasPrefix(name, "*")})
 }
 
 // blockAddress is the address of a block with that label.

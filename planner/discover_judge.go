@@ -155,7 +155,7 @@ func (n FoundName) takeover() Finding {
 		at = e.region
 	}
 	return Finding{Error, "takeover", n.Name + " can be taken over: there is no bucket of this name",
-		fmt.Sprintf("whoever creates a bucket %s in %s serves the visitors of that name, cookies of its parent domains and mail links included. Remove the record now, or create the bucket in an account of yours first", n.Name, at)}
+		fmt.Sprintf("whoever creates a bucket %s in %s serves the visitors of that name, and can read and set the cookies of the domains above it. Remove the record now, or create the bucket in an account of yours first", n.Name, at)}
 }
 
 // target is what the record of n points at.
@@ -192,7 +192,7 @@ func (s *search) direct(n FoundName) string {
 	if region == "" {
 		return "the endpoint of the bucket's region"
 	}
-	return originDomain(n.Name, region, n.Endpoint)
+	return originDomain(n.Name, region, providers.OriginKind(n.Endpoint))
 }
 
 func wildcardFinding(n FoundName) Finding {

@@ -55,7 +55,8 @@ func schemaEnums() map[reflect.Type][]any {
 		reflect.TypeFor[planner.Outcome](): {planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeStopped, planner.OutcomeWaiting,
 			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled,
 			planner.OutcomeInterrupted},
-		reflect.TypeFor[proof.Verdict](): {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
+		reflect.TypeFor[planner.Readiness](): {planner.Ready, planner.NeedsAnswer, planner.ByHand},
+		reflect.TypeFor[proof.Verdict]():     {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
 	}
 }
 
