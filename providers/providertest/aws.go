@@ -95,6 +95,7 @@ func Account(t *testing.T, s AccountSuite) {
 		"distribution/find by tag":        distributionFindTagged,
 		"distribution/tags":               distributionTags,
 		"distribution/bad tags":           distributionBadTags,
+		"quotas":                          accountQuotas,
 		"ended context":                   accountEnded,
 	}
 	for name := range s.Unfaithful {

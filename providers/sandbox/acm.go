@@ -126,7 +126,8 @@ func (p certificatesPort) Certificate(ctx context.Context, arn string) (provider
 func (p certificatesPort) Request(ctx context.Context, names []string, token string, tags map[string]string) (string, error) {
 	var arn string
 	err := p.w.call(ctx, p.op("Certificates.Request", strings.Join(names, " "), true), func(now time.Time) error {
-		if err := requestOK(names, token, tags); err != nil {
+		most, _ := p.w.limit(providers.QuotaCertificateNames)
+		if err := requestOK(names, token, tags, most); err != nil {
 			return fmt.Errorf("request certificate for %s: %w", strings.Join(names, ", "), err)
 		}
 		for _, c := range p.a.certificates {
@@ -134,6 +135,9 @@ func (p certificatesPort) Request(ctx context.Context, names []string, token str
 				arn = c.ARN
 				return nil
 			}
+		}
+		if p.full(providers.QuotaCertificates, now) || p.full(providers.QuotaCertificatesYear, now) {
+			return fmt.Errorf("request certificate for %s: LimitExceededException: %w", strings.Join(names, ", "), providers.ErrQuota)
 		}
 		arn = p.w.request(p.accountPort, names, token, tags, now).ARN
 		return nil
@@ -144,14 +148,14 @@ func (p certificatesPort) Request(ctx context.Context, names []string, token str
 	return arn, nil
 }
 
-// requestOK refuses what ACM refuses [ACM API: RequestCertificate; quotas: ten
-// names by default].
-func requestOK(names []string, token string, tags map[string]string) error {
+// requestOK refuses what ACM refuses [ACM API: RequestCertificate; quotas: the
+// names in a certificate].
+func requestOK(names []string, token string, tags map[string]string, most int) error {
 	switch {
 	case len(names) == 0:
 		return fmt.Errorf("no names: %w", providers.ErrInvalid)
-	case len(names) > 10:
-		return fmt.Errorf("LimitExceededException: %d names, at most 10: %w", len(names), providers.ErrQuota)
+	case len(names) > most:
+		return fmt.Errorf("LimitExceededException: %d names, at most %d: %w", len(names), most, providers.ErrQuota)
 	case len(names[0]) > 64:
 		return fmt.Errorf("the first name has %d characters, at most 64: %w", len(names[0]), providers.ErrInvalid)
 	case len(token) > 32 || strings.ContainsFunc(token, func(r rune) bool {

@@ -282,7 +282,7 @@ func (p distributionsPort) creatable(ref string, s providers.Settings, tags map[
 	if taken != nil {
 		return taken
 	}
-	if mine >= p.w.o.MaxDistributions {
+	if most, _ := p.w.limit(providers.QuotaDistributions); mine >= most {
 		return fmt.Errorf("TooManyDistributions: %w", providers.ErrQuota)
 	}
 	return errors.Join(p.w.policyRoom(p.a, nil, s.CachePolicyID), p.w.controlRoom(p.a, nil, s.OriginAccessID))

@@ -9,10 +9,6 @@ import (
 	"github.com/edgeward/edgeward/providers"
 )
 
-// maxPolicies is the quota of custom cache policies of an account [CloudFront
-// Developer Guide: Quotas on policies].
-const maxPolicies = 20
-
 // AWS's policies UseOriginCacheControlHeaders, without and with query strings:
 // cookies are in their key, which CacheSettings cannot say.
 const (
@@ -96,8 +92,8 @@ func (p policiesPort) port(c *providers.CachePolicy) providers.CachePolicy {
 
 func (p policiesPort) CreateCachePolicy(ctx context.Context, name string, s providers.CacheSettings) (providers.CachePolicy, error) {
 	var out providers.CachePolicy
-	err := p.w.call(ctx, p.op("CachePolicies.CreateCachePolicy", name, true), func(time.Time) error {
-		if err := p.policyOK(name, s); err != nil {
+	err := p.w.call(ctx, p.op("CachePolicies.CreateCachePolicy", name, true), func(now time.Time) error {
+		if err := p.policyOK(name, s, now); err != nil {
 			return fmt.Errorf("create cache policy %s: %w", name, err)
 		}
 		out = p.port(p.a.addPolicy(name, s))
@@ -109,14 +105,14 @@ func (p policiesPort) CreateCachePolicy(ctx context.Context, name string, s prov
 	return out, nil
 }
 
-func (p policiesPort) policyOK(name string, s providers.CacheSettings) error {
+func (p policiesPort) policyOK(name string, s providers.CacheSettings, now time.Time) error {
 	for _, c := range p.a.policies {
 		if c.Name == name {
 			return fmt.Errorf("CachePolicyAlreadyExists: %w", providers.ErrConflict)
 		}
 	}
 	switch {
-	case len(p.a.policies) >= maxPolicies:
+	case p.full(providers.QuotaCachePolicies, now):
 		return fmt.Errorf("TooManyCachePolicies: %w", providers.ErrQuota)
 	case name == "" || len(name) > 128:
 		return fmt.Errorf("InvalidArgument: the name: %w", providers.ErrInvalid)

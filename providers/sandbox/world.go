@@ -46,8 +46,12 @@ type Options struct {
 	// force; the zero Span: up to 20 s.
 	AccessLag Span
 	// PolicyUsers is how many distributions one cache policy may have; 0 means
-	// 100. MaxDistributions is the account's quota; 0 means 500.
+	// 100. MaxDistributions, if not 0, is the quota of distributions.
 	PolicyUsers, MaxDistributions int
+	// Quotas are the limits of every account, in place of the documented defaults.
+	// QuotasDenied: nobody may ask for them.
+	Quotas       map[providers.QuotaKind]int
+	QuotasDenied bool
 	// Hook is called before the effect of each port call (After false) and after
 	// it, before the answer reaches the caller (After true). An error is given to
 	// the caller in place of the answer. No lock is held. nil means none.
@@ -176,9 +180,6 @@ func New(o Options) *World {
 	if o.PolicyUsers == 0 {
 		o.PolicyUsers = 100
 	}
-	if o.MaxDistributions == 0 {
-		o.MaxDistributions = 500
-	}
 	w := &World{
 		o: o, clock: o.Clock,
 		calls:    counters{byOp: map[string]int{}},
@@ -228,7 +229,7 @@ func (w *World) Providers() providers.World {
 		out.Accounts[label] = providers.Account{
 			Identity: p, Buckets: bucketsPort{p}, Certificates: certificatesPort{p},
 			Distributions: distributionsPort{p}, CachePolicies: policiesPort{p},
-			Access: accessPort{p}, Signed: signedPort{p},
+			Access: accessPort{p}, Signed: signedPort{p}, Quotas: quotasPort{p},
 		}
 	}
 	for address, p := range w.dns {

@@ -1,0 +1,41 @@
+package providertest
+
+import (
+	"testing"
+
+	"github.com/edgeward/edgeward/providers"
+)
+
+// accountQuotas: each kind is answered once, in order, with a limit, and what is
+// made counts.
+func accountQuotas(t *testing.T, p AccountParty) {
+	kinds := []providers.QuotaKind{providers.QuotaCachePolicies, providers.QuotaCertificateNames, providers.QuotaCertificates,
+		providers.QuotaDistributions, providers.QuotaCertificatesYear, providers.QuotaAliases}
+	ask := func(a providers.Account) map[providers.QuotaKind]int {
+		t.Helper()
+		got, err := a.Quotas.Quotas(t.Context(), kinds...)
+		if err != nil || len(got) != len(kinds) {
+			t.Fatalf("Quotas: %+v, %v", got, err)
+		}
+		used := map[providers.QuotaKind]int{}
+		for i, q := range got {
+			if q.Kind != kinds[i] || q.Limit <= 0 || q.Default != (q.Why != "") {
+				t.Errorf("Quotas: %+v at the place of %q", q, kinds[i])
+			}
+			used[q.Kind] = q.Used
+		}
+		return used
+	}
+	before := ask(p.Account)
+	if before[providers.QuotaCertificates] == 0 || before[providers.QuotaCertificateNames] != 0 || before[providers.QuotaAliases] != 0 {
+		t.Errorf("used before: %v", before)
+	}
+	p.create(t, "ref-quotas", map[string]string{providers.TagBucket: p.Bucket}, p.Names[0])
+	after := ask(p.Again)
+	if after[providers.QuotaDistributions] != before[providers.QuotaDistributions]+1 {
+		t.Errorf("used after a distribution was created: %v, before %v", after, before)
+	}
+	if got, err := p.Account.Quotas.Quotas(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("Quotas of no kind: %+v, %v", got, err)
+	}
+}
