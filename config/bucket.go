@@ -235,12 +235,7 @@ func (l *loader) readCommon(b block, pb *placedBucket, c *Config) {
 	if s := b.enum("origin", []string{"auto", "rest", "website"}); s != nil {
 		pb.Origin = *s
 	}
-	cert := b.sub("certificate")
-	pb.CertificateARN = deref(cert.text("arn", certificateARN))
-	if cert.exists() && !anySet(cert, "arn") {
-		l.errorf(place{rng: cert.at}, "Missing argument",
-			"A certificate block names the certificate: arn = \"arn:aws:acm:us-east-1:…\". Without the block edgeward finds or requests one.")
-	}
+	l.readCertificate(b.sub("certificate"), pb)
 	l.readDistribution(b.sub("distribution"), pb, c)
 	l.readVerify(b.sub("verify"), pb)
 	l.readDNS(b.sub("dns"), pb)
@@ -281,7 +276,7 @@ func (l *loader) checkNested(body *hclsyntax.Body, owner string, own bool) {
 		distribution = append([]string{"adopt"}, distribution...)
 	}
 	shapes := map[string]shape{
-		"certificate": {what: "a certificate block", attrs: []string{"arn"}},
+		"certificate": certificateShape(),
 		"distribution": {what: "a distribution block", attrs: distribution,
 			blocks: map[string]int{"logging": 0}, order: []string{"logging"}},
 		"verify": verifyShape(),

@@ -83,7 +83,8 @@ type Bucket struct {
 	// CertificateARN is "" when edgeward finds or requests one.
 	CertificateARN string
 	// ShareCertificate: one certificate of edgeward's may cover this bucket's names
-	// and those of others of the account that say so too.
+	// and those of others of the account and wave that say so too; false where
+	// CertificateARN is set.
 	ShareCertificate bool
 	Distribution     Distribution
 	Verify           Verify
