@@ -33,6 +33,7 @@ type flags struct {
 	jsonSchema       bool
 	into             into
 	detailedExitCode bool
+	watch            time.Duration
 
 	autoApprove bool
 	input       bool

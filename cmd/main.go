@@ -55,6 +55,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		case code := <-done:
 			return code
 		case <-signals:
+			if s := a.stdout.framed(); s != nil {
+				s.leave()
+			}
 			if interrupted {
 				if s := a.stderr.framed(); s != nil {
 					s.close()

@@ -47,12 +47,19 @@ func (s *screen) above(text []byte) error {
 // close takes the frame away, for good.
 func (s *screen) close() {
 	columns, _ := view.Size(s.out.w)
+	s.end(func() string { return s.repaint.Erase(columns) })
+}
+
+// leave has the last frame stand as it is.
+func (s *screen) leave() { s.end(func() string { return "" }) }
+
+func (s *screen) end(last func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
 	s.closed = true
-	_ = s.out.write([]byte(s.repaint.Erase(columns)))
+	_ = s.out.write([]byte(last()))
 	s.out.below(nil)
 }

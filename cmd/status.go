@@ -22,24 +22,39 @@ With -detailed-exitcode it also reads all settings of the buckets that are done,
 and names what was changed by hand since: a record, a distribution, a policy;
 with the tags that say who to ask, and the plan that would mend it.
 
+Of more than ten buckets it says on one screen what is alike and what differs;
+-target=ADDR says all of one.
+
+-watch looks again every five seconds, -watch=1m every minute, until ^C: on a
+terminal in place, else one status below the other, with -json one a line. Each
+look asks for lists and not for each bucket, as the first one does.
+
 Exit codes:
   0    the status was found; with -detailed-exitcode: and nothing has drifted
   1    nothing was attempted: configuration, credentials; with
        -detailed-exitcode: no drift was found, and a bucket could not be looked at
   2    only with -detailed-exitcode: a bucket was changed by hand after its
        migration
-  130  interrupted`,
+  130  interrupted; so ends -watch`,
 		Example: `  edgeward status
   edgeward status -target=bucket.assets
+  edgeward status -watch
   edgeward status -detailed-exitcode
   edgeward status -json`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.statusRun(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.watchable(c); err != nil {
+				return err
+			}
+			return a.statusRun(c.Context())
+		},
 	}
 	a.worldFlags(c)
 	a.jsonFlag(c)
 	a.flags.into.register(c)
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "look for drift, and exit with 2 when there is some")
+	c.Flags().DurationVar(&a.flags.watch, "watch", 0, "look again every `DURATION`, 5s when none is given, until ^C")
+	c.Flags().Lookup("watch").NoOptDefVal = "5s"
 	return c
 }
 
@@ -57,7 +72,11 @@ func (a *app) statusRun(ctx context.Context) error {
 		return err
 	}
 	return a.inWorld(ctx, cfg, func(ctx context.Context, w world) error {
-		r, err := planner.MakeStatus(ctx, w.World, w.config, o)
+		look := func() (planner.StatusReport, error) { return planner.MakeStatus(ctx, w.World, w.config, o) }
+		if a.flags.watch > 0 {
+			return a.watchStatus(ctx, look)
+		}
+		r, err := look()
 		if err != nil {
 			return err
 		}

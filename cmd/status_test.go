@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -60,5 +61,43 @@ func TestStatusUnseen(t *testing.T) {
 				t.Errorf("exit code %d, want %d; said %q", code, tt.code, stderr.String())
 			}
 		})
+	}
+}
+
+// Without a terminal -watch writes one status below the other, or one a line, and
+// goes on after a look that failed.
+func TestWatchInAPipe(t *testing.T) {
+	for _, asJSON := range []bool{false, true} {
+		var stdout, stderr bytes.Buffer
+		a := testApp(&stdout, &stderr)
+		a.flags.watch, a.flags.json = 1, asJSON
+		ctx, cancel := context.WithCancel(t.Context())
+		looks := 0
+		err := a.watchStatus(ctx, func() (planner.StatusReport, error) {
+			switch looks++; looks {
+			case 2:
+				return planner.StatusReport{}, errors.New("list distributions: timeout")
+			case 4:
+				cancel()
+			}
+			return planner.StatusReport{Buckets: []planner.BucketStatus{{Address: "bucket.a", Standing: planner.StandDone}}}, nil
+		})
+		if !errors.Is(err, context.Canceled) || strings.Count(stdout.String(), "bucket.a") != 2 || !strings.Contains(stderr.String(), "timeout") {
+			t.Errorf("%v\n%s%s", err, stdout.String(), stderr.String())
+		}
+		if lines := strings.Count(stdout.String(), "\n"); asJSON && lines != 2 {
+			t.Errorf("%d lines of JSON", lines)
+		}
+	}
+}
+
+func TestWatchable(t *testing.T) {
+	for args, want := range map[string]string{
+		"-watch=10ms": "less than 1s", "-watch -detailed-exitcode": "leave one of them out", "-watch -md-into=x.md": "leave one of them out",
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := Main(append([]string{"status"}, strings.Fields(args)...), strings.NewReader(""), &stdout, &stderr); code != exitRefused || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: exit code %d, %s", args, code, stderr.String())
+		}
 	}
 }

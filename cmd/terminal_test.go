@@ -226,6 +226,20 @@ func TestInterruptOnTerminal(t *testing.T) {
 	}
 }
 
+// status -watch is one status, in place, and ^C leaves the last one.
+func TestWatchOnTerminal(t *testing.T) {
+	folder := many(t, 12)
+	var once sync.Once
+	shown, raw, code := onTerminal(t, 60, 24, []string{"status", "-sandbox", "-watch=1s", "-chdir=" + folder}, nil, func(_ *exec.Cmd, f *os.File, all string) {
+		if strings.Count(all, "Status: ") == 2 {
+			once.Do(func() { _, _ = f.Write([]byte{3}) })
+		}
+	})
+	if code != exitInterrupted || strings.Count(raw, "Status: ") != 2 || strings.Count(shown, "Status: 12 to migrate") != 1 {
+		t.Errorf("exit code %d\n%s", code, shown)
+	}
+}
+
 // newTerminalCheck says which line of a screen stands on it although it was of one
 // that moves.
 func newTerminalCheck(shown string) string {

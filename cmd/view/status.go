@@ -9,25 +9,34 @@ import (
 )
 
 // Status is a status report as people read it: a line a bucket, then what
-// each name's servers answer, then the counts.
+// each name's servers answer, then the counts. Of many buckets it says on one
+// screen what is alike and what differs.
 func Status(r planner.StatusReport, s Style) string {
 	var b strings.Builder
-	width := 0
-	for _, bs := range r.Buckets {
-		width = max(width, utf8.RuneCountInString(bs.Address))
-	}
-	width = min(width, 40)
-	for _, bs := range r.Buckets {
-		s.statusLine(&b, bs, width)
-	}
-	for _, bs := range r.Buckets {
-		s.bucketNames(&b, bs)
+	if len(r.Buckets) >= manyBuckets {
+		s.statusMany(&b, r)
+	} else {
+		s.statusFew(&b, r)
 	}
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
 	b.WriteString(s.paint(bold, "Status: "+statusCounts(r)+".") + "\n")
 	return b.String()
+}
+
+func (s Style) statusFew(b *strings.Builder, r planner.StatusReport) {
+	width := 0
+	for _, bs := range r.Buckets {
+		width = max(width, utf8.RuneCountInString(bs.Address))
+	}
+	width = min(width, 40)
+	for _, bs := range r.Buckets {
+		s.statusLine(b, bs, width)
+	}
+	for _, bs := range r.Buckets {
+		s.bucketNames(b, bs)
+	}
 }
 
 // statusCounts are the buckets by standing, and those that drifted.
