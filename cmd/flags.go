@@ -180,9 +180,9 @@ func (a *app) options(goal planner.Goal) (planner.Options, error) {
 // stageNames are the stages of a migration, in order.
 func stageNames() []string {
 	kinds := []planner.Kind{
-		planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
+		planner.MetricsCount, planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
 		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower,
-		planner.DNSSwitch, planner.DNSPropagated, planner.TTLRestore,
+		planner.DNSSwitch, planner.DNSPropagated, planner.TrafficWatch, planner.TTLRestore,
 	}
 	var names []string
 	for _, k := range kinds {

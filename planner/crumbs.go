@@ -22,6 +22,7 @@ const (
 	crumbProof    = providers.TagPrefix + "proof"     // TIME/ETAG/ASKED/DIGEST of the links' proof
 	crumbHold     = providers.TagPrefix + "hold"      // TIME/CODE of a rollback
 	crumbFinished = providers.TagPrefix + "finished"  // TIME
+	crumbSwitched = providers.TagPrefix + "switched"  // TIME of the last dns.switch
 )
 
 // The room for tags: CloudFront takes 50 a distribution [CloudFront quotas], of

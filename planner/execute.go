@@ -122,6 +122,7 @@ type bucketRun struct {
 	done     map[Kind]bool
 	errs     []stepError
 	switched bool
+	traffic  *Traffic
 	hold     *string // the hold as the run found it
 }
 
@@ -134,6 +135,15 @@ func (br *bucketRun) lifts(hold string) bool {
 		br.hold = &hold
 	}
 	return *br.hold == hold
+}
+
+// measured keeps what traffic.watch saw at its end, for the report.
+func (br *bucketRun) measured(t *Traffic) {
+	br.mu.Lock()
+	defer br.mu.Unlock()
+	if t != nil {
+		br.traffic = t
+	}
 }
 
 type stepError struct {
@@ -309,6 +319,7 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 			return err
 		case v.Status == Done:
 			br.emit(st.kind, EventDone, v)
+			br.measured(v.Traffic)
 			return nil
 		case v.Status == Failed:
 			err := errors.New(v.Why)
@@ -345,7 +356,8 @@ func mayHaveWorked(err error) bool {
 	var mismatch *MismatchError
 	var unproven *unprovenError
 	var held *heldError
-	return !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &unproven) && !errors.As(err, &held)
+	var unhealthy *UnhealthyError
+	return !errors.As(err, &unhealthy) && !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &unproven) && !errors.As(err, &held)
 }
 
 // classified says that an error is of a class of providers; one of no class is a
@@ -446,6 +458,9 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 	d := p.last
 	if left := v.Until.Sub(now); left > 0 {
 		d = min(left, longestSleep)
+		if v.Look > 0 {
+			d = min(d, v.Look)
+		}
 	}
 	return clock.Sleep(ctx, min(d, br.r.deadline.Sub(now)))
 }

@@ -29,6 +29,11 @@ const (
 	PartAuthoritative                  // what every authoritative server answers
 	PartResolvers                      // what the resolvers answer
 
+	// partTraffic probes and counts what visitors of a switched bucket meet.
+	partTraffic
+	// partCount reads whether S3 counts requests, where that is asked for.
+	partCount
+
 	// partFinished asks the world even about a finished bucket; partLazy asks it
 	// only where a plan to migrate needs the answer.
 	partFinished
@@ -38,7 +43,7 @@ const (
 
 	PartNames Part = 0
 	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
-		PartValidation | PartPolicy | PartAuthoritative | PartResolvers
+		PartValidation | PartPolicy | PartAuthoritative | PartResolvers | partCount
 )
 
 // serving is who a visitor reaches by a record.
@@ -81,6 +86,10 @@ type Actual struct {
 	Policies []providers.CachePolicy
 	// Looks are facts for findings alone.
 	Looks looks
+	// Counted is the filter under which S3 counts all requests, or "".
+	Counted string
+	// Watched is what visitors of a switched bucket meet.
+	Watched watched
 	// Findings are what the looks themselves found.
 	Findings []Finding
 	// Retry: the hold of this bucket is lifted.
@@ -184,6 +193,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartTags, o.a.Dist == nil, o.tags},
 		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
 		{PartBucket, o.a.switched() && !compares, o.bucket},
+		{partCount, !b.Watch.S3Metrics || o.a.begun(), o.counted},
 		{PartObjects, o.a.switched() && !compares, o.objects},
 		{PartCertificate, o.covered(), o.certificates},
 		{PartValidation, false, o.validations},
@@ -191,6 +201,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{partLazy, o.a.switched(), o.looks},
 		{PartAuthoritative, false, o.authoritative},
 		{PartResolvers, lazy, o.resolvers},
+		{partTraffic, !o.a.switched() || b.Watch.For == 0 || o.a.Dist == nil, o.watch},
 	}
 	for _, s := range steps {
 		if parts&s.part == 0 || s.skip || o.blind(s.part) ||

@@ -318,13 +318,14 @@ func switchNames(ctx context.Context, s scene) error {
 	}
 	save := map[string]string{}
 	if n := s.a.moved(s.b); n != nil {
-		save = s.a.Crumbs.saveRecord(*n, lowTarget(s.b, *n))
+		maps.Copy(save, s.a.Crumbs.saveRecord(*n, lowTarget(s.b, *n)))
 	}
 	for _, k := range []string{crumbHold, crumbFinished} {
 		if s.a.Crumbs[k] != "" {
 			save[k] = ""
 		}
 	}
+	save[crumbSwitched] = writeTime(s.w.Clock.Now())
 	if err := s.setTags(ctx, save); err != nil {
 		return err
 	}
@@ -527,6 +528,11 @@ func restoreTTL(ctx context.Context, s scene) error {
 	}
 	if err := s.replace(ctx, "restore the TTL of", rs); err != nil {
 		return err
+	}
+	if !lockByMetrics(s.b) {
+		if err := stopCounting(ctx, s); err != nil {
+			return err
+		}
 	}
 	end := map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""}
 	if s.a.Crumbs.held() { // of a way back that ended before its first record; -retry lifts it

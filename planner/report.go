@@ -11,7 +11,7 @@ import (
 
 // result folds the ends of a bucket's steps into one, with one cause.
 func (br *bucketRun) result(ctx context.Context) Result {
-	res := Result{Address: br.b.Address, Switched: br.switched}
+	res := Result{Address: br.b.Address, Switched: br.switched, Traffic: br.traffic}
 	for _, s := range br.plan.Steps {
 		if !br.done[s.Kind] {
 			res.Stage = s.Kind

@@ -48,6 +48,7 @@ func table(g Goal) []stage {
 func migrateStages() []stage {
 	const certificate = PartCertificate | PartValidation
 	return []stage{
+		{MetricsCount, nil, PartBucket | partCount, Create, checkCount, startCounting, everyAPI},
 		{CertificateRequest, nil, PartCertificate, Create, checkCertificateRequest, requestCertificate, everyAPI},
 		{CertificateValidate, []Kind{CertificateRequest}, certificate, Create, checkCertificateValidate, validateCertificate, everyDNS},
 		{CertificateIssued, []Kind{CertificateValidate}, PartCertificate, Wait, checkCertificateIssued, nil, everyAPI},
@@ -58,7 +59,8 @@ func migrateStages() []stage {
 		{TTLLower, []Kind{DistributionCreate}, PartTags | PartAuthoritative, Change, checkTTLLower, lowerTTL, everyDNS},
 		{DNSSwitch, []Kind{LinksVerify, TTLLower}, PartTags | PartBucket | PartObjects, Change, checkSwitch, switchNames, everyAPI},
 		{DNSPropagated, []Kind{DNSSwitch}, PartTags | PartAuthoritative | PartResolvers, Wait, checkPropagated, nil, everyDNS},
-		{TTLRestore, []Kind{DNSPropagated}, PartTags, Change, checkTTLRestore, restoreTTL, everyDNS},
+		{TrafficWatch, []Kind{DNSPropagated}, PartTags | partTraffic, Check, checkWatch, watchTraffic, everyWatch},
+		{TTLRestore, []Kind{TrafficWatch}, PartTags, Change, checkTTLRestore, restoreTTL, everyDNS},
 	}
 }
 

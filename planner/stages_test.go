@@ -94,7 +94,7 @@ func runStage(t *testing.T, k Kind, g Goal, cases map[string]stageCase) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			b, a := stageBucket(tc.bucket), stageActual(tc.actual)
-			before := cmp.Diff(Actual{}, a, cmp.AllowUnexported(Actual{}, endpoint{}, validationActual{}))
+			before := cmp.Diff(Actual{}, a, cmp.AllowUnexported(Actual{}, endpoint{}, validationActual{}, watched{}, linkLook{}, linkTry{}, minute{}))
 			v := st.check(b, a)
 			if v.Status != tc.want || !strings.Contains(v.Why, tc.why) {
 				t.Errorf("%s: %q, want %s: …%s…", v.Status, v.Why, tc.want, tc.why)
@@ -106,7 +106,7 @@ func runStage(t *testing.T, k Kind, g Goal, cases map[string]stageCase) {
 			if d := cmp.Diff(tc.changes, got); tc.changes != nil && d != "" {
 				t.Error(d)
 			}
-			if after := cmp.Diff(Actual{}, a, cmp.AllowUnexported(Actual{}, endpoint{}, validationActual{})); after != before {
+			if after := cmp.Diff(Actual{}, a, cmp.AllowUnexported(Actual{}, endpoint{}, validationActual{}, watched{}, linkLook{}, linkTry{}, minute{})); after != before {
 				t.Error("check changed what it judged")
 			}
 		})

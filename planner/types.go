@@ -25,6 +25,7 @@ type Kind string
 
 // The stages, in the order of the tables.
 const (
+	MetricsCount         Kind = "metrics.count"
 	CertificateRequest   Kind = "certificate.request"
 	CertificateValidate  Kind = "certificate.validate"
 	CertificateIssued    Kind = "certificate.issued"
@@ -271,6 +272,8 @@ type Result struct {
 	Hint string `json:"hint,omitempty"`
 	// Until is when a wait should be over, if that is known.
 	Until *time.Time `json:"until,omitempty"`
+	// Traffic is what each path served when the watch of this run ended.
+	Traffic *Traffic `json:"traffic,omitempty"`
 }
 
 // Report is the end of a run: a result a bucket, in the plan's order.
@@ -314,6 +317,9 @@ type BucketStatus struct {
 	Distribution string       `json:"distribution,omitempty"` // its domain
 	Names        []NameStatus `json:"names"`
 	Findings     []Finding    `json:"findings,omitempty"`
+	// Traffic is what each path serves, of a bucket of which a name is the
+	// distribution's.
+	Traffic *Traffic `json:"traffic,omitempty"`
 	// Drift is what was changed by hand after the migration, where it was looked
 	// for; Ask are the distribution's tags that say who may know, Steps the plan
 	// that would mend it.

@@ -21,6 +21,10 @@ type Verdict struct {
 	// Until is when a wait should be over; zero when nobody can say. It comes
 	// from facts, never from now.
 	Until time.Time
+	// Look, if not 0, is how often a wait looks again though Until is far.
+	Look time.Duration
+	// Traffic is what traffic.watch measured at its end.
+	Traffic *Traffic
 	// Links are what links.verify would fetch.
 	Links []string
 	// Action is the sign of the step; "" lets the stage's own stand.
