@@ -27,13 +27,18 @@ func accountQuotas(t *testing.T, p AccountParty) {
 		return used
 	}
 	before := ask(p.Account)
-	if before[providers.QuotaCertificates] == 0 || before[providers.QuotaCertificateNames] != 0 || before[providers.QuotaAliases] != 0 {
+	if before[providers.QuotaCertificateNames] != 0 || before[providers.QuotaAliases] != 0 {
 		t.Errorf("used before: %v", before)
+	}
+	if _, err := p.Account.Certificates.Request(t.Context(), []string{"quotas." + p.Names[0]}, "quotas", nil); err != nil {
+		t.Fatal(err)
 	}
 	p.create(t, "ref-quotas", map[string]string{providers.TagBucket: p.Bucket}, p.Names[0])
 	after := ask(p.Again)
-	if after[providers.QuotaDistributions] != before[providers.QuotaDistributions]+1 {
-		t.Errorf("used after a distribution was created: %v, before %v", after, before)
+	for _, k := range []providers.QuotaKind{providers.QuotaDistributions, providers.QuotaCertificates, providers.QuotaCertificatesYear} {
+		if after[k] != before[k]+1 {
+			t.Errorf("%d %s after one was made, %d before", after[k], k, before[k])
+		}
 	}
 	if got, err := p.Account.Quotas.Quotas(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("Quotas of no kind: %+v, %v", got, err)

@@ -108,6 +108,8 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, op string, body []
 		f.resources(w, r, body)
 	case "GetBucketRequestPayment":
 		answer(w, http.StatusOK, "", `<RequestPaymentConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>`)
+	case "GetAWSDefaultServiceQuota":
+		f.defaultQuota(w, body)
 	case "GetBucketPolicyStatus":
 		f.policyStatus(w, r)
 	case "HeadObject":
