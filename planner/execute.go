@@ -114,6 +114,11 @@ type bucketRun struct {
 	w    *waveRun
 	b    config.Bucket
 	plan BucketPlan
+	// goal is that of the steps, code the one of the hold that a way back writes.
+	goal Goal
+	code string
+	// deadline bounds the waits.
+	deadline time.Time
 	// stop ends the waits of the other steps once one has failed.
 	stop context.CancelFunc
 
@@ -200,16 +205,26 @@ func (r *run) config(address string) *config.Bucket {
 func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
 	sctx, stop := context.WithCancel(ctx)
 	defer stop()
-	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}}
+	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}, goal: goalOf(r.goal, bp.Steps), deadline: r.deadline}
+	br.started = br.goal == Rollback // a way back is never limited
 	br.steps(ctx, sctx)
 	res := br.result(ctx)
-	if res.Outcome == OutcomeFailed || res.Outcome == OutcomeStale {
+	br.goBack(ctx, &res)
+	if r.goal == Migrate && br.goal == Rollback && res.Why == "" {
+		res.Why = bp.Findings[0].Summary
+	}
+	if r.failed(res.Outcome) {
 		r.mu.Lock()
 		r.failures++
 		w.failures++
 		r.mu.Unlock()
 	}
 	return res
+}
+
+// failed says that an outcome counts for max_failures.
+func (r *run) failed(o Outcome) bool {
+	return o == OutcomeFailed || o == OutcomeStale || o == OutcomeRolled && r.goal == Migrate
 }
 
 // steps starts a goroutine a step; each begins when its needs are done.
@@ -219,7 +234,7 @@ func (br *bucketRun) steps(ctx, sctx context.Context) {
 		ready[s.Kind] = make(chan struct{})
 	}
 	var wg sync.WaitGroup
-	stages := br.r.x.Options.table(br.r.goal)
+	stages := br.r.x.Options.table(br.goal)
 	for _, st := range stages {
 		ch, planned := ready[st.kind]
 		if !planned {
@@ -379,6 +394,9 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	}
 	defer br.give()
 	x := br.r.x
+	if br.goal == Rollback && st.urgent() {
+		sctx = providers.WithUrgency(sctx)
+	}
 	a, err := Observe(sctx, x.World, x.Config, br.b, st.reads)
 	switch {
 	case sctx.Err() != nil:
@@ -390,13 +408,13 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	}
 	a.Retry = retries(x.Options, br.b)
 	lifts := !a.Exact || br.lifts(a.Crumbs[crumbHold])
-	if br.r.goal == Migrate && a.Crumbs.held() && (!a.Retry || !lifts) {
+	if br.goal == Migrate && a.Crumbs.held() && (!a.Retry || !lifts) {
 		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}
 	}
 	if fs := a.Findings; blocked(fs) {
 		return v, false, fmt.Errorf("%s: %s", fs[0].Summary, fs[0].Detail)
 	}
-	if a.Dist == nil && slices.Contains(needsOf(x.Options.table(br.r.goal), st), DistributionCreate) {
+	if a.Dist == nil && slices.Contains(needsOf(x.Options.table(br.goal), st), DistributionCreate) {
 		return v, false, fmt.Errorf("the distribution of %s is gone: somebody deleted it: %w", br.b.Name, providers.ErrConflict)
 	}
 	v = st.check(br.b, a)
@@ -414,8 +432,11 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)
 	}
-	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief,
+	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief, code: br.code,
 		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
+	if st.urgent() {
+		ctx = providers.WithUrgency(ctx)
+	}
 	// An act is not cut short by another step's failure, only by the run's end.
 	return v, true, st.do(ctx, s)
 }
@@ -447,7 +468,7 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 	}
 	over := &waitError{st.kind, v.Why, v.Until, v.ByHand != nil}
 	switch {
-	case br.r.x.NoWait, !now.Before(br.r.deadline), v.Until.After(br.r.deadline):
+	case br.r.x.NoWait, !now.Before(br.deadline), v.Until.After(br.deadline):
 		return over
 	}
 	every := st.every
@@ -462,7 +483,7 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 			d = min(d, v.Look)
 		}
 	}
-	return clock.Sleep(ctx, min(d, br.r.deadline.Sub(now)))
+	return clock.Sleep(ctx, min(d, br.deadline.Sub(now)))
 }
 
 // longestSleep bounds a sleep whose end is known, so that a change made

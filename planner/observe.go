@@ -40,6 +40,8 @@ const (
 	partLazy
 	// partProof reads what a comparison needs even where the names are switched.
 	partProof
+	// partSwept: what the sweep tells of a finished bucket's tags is enough.
+	partSwept
 
 	PartNames Part = 0
 	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
@@ -94,6 +96,9 @@ type Actual struct {
 	Findings []Finding
 	// Retry: the hold of this bucket is lifted.
 	Retry bool
+	// HTTPS is why browsers would go on with https after a way back, "" where nothing
+	// was seen; looked at for ways back alone.
+	HTTPS string
 	read  Part
 }
 
@@ -190,7 +195,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		skip bool
 		look func(context.Context) error
 	}{
-		{PartTags, o.a.Dist == nil, o.tags},
+		{PartTags, o.a.Dist == nil || parts&partSwept != 0 && o.a.finished(), o.tags},
 		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
 		{PartBucket, o.a.switched() && !compares, o.bucket},
 		{partCount, !b.Watch.S3Metrics || o.a.begun(), o.counted},

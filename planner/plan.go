@@ -40,6 +40,9 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 			return err
 		}
 		a.Retry = retries(o, b)
+		if p.Goal == Rollback && err == nil {
+			a.HTTPS = keepsHTTPS(ctx, w, b, a)
+		}
 		plans[i] = planBucket(b, a, err, o, p.Goal)
 		return nil
 	})
@@ -47,7 +50,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		return p, err
 	}
 	p.Buckets = append(p.Buckets, plans...)
-	p.Summary = summarize(p.Buckets)
+	p.Summary = summarize(p.Buckets, p.Goal)
 	p.Waves = planWaves(c, p)
 	p.Findings = planFindings(c, p)
 	early, err := orderFinding(ctx, w, c, o, p)
@@ -220,6 +223,12 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if held {
 		p.Findings = []Finding{heldFinding(b, a)}
 	}
+	if held && a.unended() {
+		g, held = Rollback, false
+	}
+	if g == Rollback {
+		p.Findings = append(p.Findings, wayBackFindings(b, a, o)...)
+	}
 	all := judgeAll(b, a, o.table(g))
 	p.Stage = firstKind(all)
 	for _, s := range all {
@@ -342,10 +351,14 @@ func lookFinding(err error) Finding {
 }
 
 func heldFinding(b config.Bucket, a Actual) Finding {
-	at, code, _ := strings.Cut(a.Crumbs[crumbHold], "/")
+	at, _, _ := strings.Cut(a.Crumbs[crumbHold], "/")
 	how := "by hand"
-	if code != "" && code != "manual" {
-		how = "because of " + code
+	if code, ok := a.Crumbs.automatic(); ok {
+		how = "by edgeward, because of " + code + ","
+	}
+	if a.unended() {
+		return Finding{Warning, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
+			"this run ends it; or edgeward apply -retry='" + b.Address + "' to stay"}
 	}
 	if a.switched() {
 		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: the names are still the distribution's",
@@ -355,7 +368,9 @@ func heldFinding(b config.Bucket, a Actual) Finding {
 		"nothing is done about it until: edgeward apply -retry='" + b.Address + "'"}
 }
 
-func summarize(bs []BucketPlan) Summary {
+// summarize counts. The restores of an apply, which ends a way back that was
+// begun, are no switches that limits could stop.
+func summarize(bs []BucketPlan, g Goal) Summary {
 	var s Summary
 	for _, b := range bs {
 		switch b.Standing {
@@ -371,7 +386,7 @@ func summarize(bs []BucketPlan) Summary {
 			s.Held++
 		}
 		for _, st := range b.Steps {
-			if st.Kind == DNSSwitch || st.Kind == DNSRestore && len(st.Changes) > 0 {
+			if st.Kind == DNSSwitch || g == Rollback && st.Kind == DNSRestore && len(st.Changes) > 0 {
 				s.Switches++
 			}
 		}

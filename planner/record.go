@@ -316,7 +316,7 @@ func switchNames(ctx context.Context, s scene) error {
 			return err
 		}
 	}
-	save := map[string]string{}
+	save := map[string]string{crumbSwitched: writeTime(s.w.Clock.Now())}
 	if n := s.a.moved(s.b); n != nil {
 		maps.Copy(save, s.a.Crumbs.saveRecord(*n, lowTarget(s.b, *n)))
 	}

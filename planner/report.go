@@ -26,14 +26,14 @@ func (br *bucketRun) result(ctx context.Context) Result {
 		return res
 	}
 	last := br.plan.Steps[len(br.plan.Steps)-1].Kind
-	end := table(br.r.goal)
+	end := table(br.goal)
 	switch {
 	case last != end[len(end)-1].kind && br.r.x.Options.Until != "":
 		res.Outcome, res.Stage = OutcomeStopped, ""
 		if i := slices.IndexFunc(end, func(s stage) bool { return s.kind == br.r.x.Options.Until }); i >= 0 && i+1 < len(end) {
 			res.Stage = end[i+1].kind
 		}
-	case br.r.goal == Rollback:
+	case br.goal == Rollback:
 		res.Outcome = OutcomeRolled
 	default:
 		res.Outcome = OutcomeFinished
@@ -110,8 +110,12 @@ func (r Report) ExitCode() int {
 	has := func(os ...Outcome) bool {
 		return slices.ContainsFunc(r.Results, func(x Result) bool { return slices.Contains(os, x.Outcome) })
 	}
-	bad := has(OutcomeFailed, OutcomeBlocked)
+	back := r.Goal != Rollback && has(OutcomeRolled)
+	bad := has(OutcomeFailed, OutcomeBlocked) || back
 	progress := slices.ContainsFunc(r.Results, func(x Result) bool {
+		if r.Goal != Rollback && x.Outcome == OutcomeRolled {
+			return false
+		}
 		return x.Switched || x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled
 	})
 	switch {
@@ -139,7 +143,7 @@ func MakeStatus(ctx context.Context, w providers.World, c *config.Config, o Opti
 	}
 	all := make([]BucketStatus, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
-		look := func() (Actual, error) { return Observe(ctx, w, c, b, partAll|partFinished) }
+		look := func() (Actual, error) { return Observe(ctx, w, c, b, partAll|partFinished|partSwept) }
 		if o.Full {
 			look = func() (Actual, error) { return readAll(ctx, w, c, b) }
 		}

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -90,8 +91,8 @@ func withoutDistribution(b config.Bucket, a Actual) Verdict {
 // the bucket again, and then the old records.
 func restoreRecords(ctx context.Context, s scene) error {
 	if !s.a.Crumbs.heldSince() {
-		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/manual"}
-		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof} {
+		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/" + cmp.Or(s.code, manualHold)}
+		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof, crumbSwitched} {
 			if s.a.Crumbs[k] != "" {
 				hold[k] = ""
 			}

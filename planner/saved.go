@@ -122,7 +122,7 @@ func ReadSaved(text []byte) (Saved, error) {
 	if err := s.whole(); err != nil {
 		return s, fmt.Errorf("it is not as edgeward wrote it: %w; make a new plan", err)
 	}
-	s.Plan.Summary = summarize(s.Plan.Buckets)
+	s.Plan.Summary = summarize(s.Plan.Buckets, s.Plan.Goal)
 	return s, nil
 }
 
@@ -145,7 +145,7 @@ func (s Saved) whole() error {
 		}
 		kinds := map[Kind]bool{}
 		for _, step := range b.Steps {
-			known := slices.ContainsFunc(table(s.Plan.Goal), func(st stage) bool { return st.kind == step.Kind })
+			known := slices.ContainsFunc(table(goalOf(s.Plan.Goal, b.Steps)), func(st stage) bool { return st.kind == step.Kind })
 			if !known || kinds[step.Kind] {
 				return fmt.Errorf("%s has a step %q too many", b.Address, step.Kind)
 			}
@@ -227,11 +227,11 @@ func (s Saved) Renew(ctx context.Context, w providers.World, c *config.Config, o
 		case len(live.Steps) == 0, len(old.Steps) == 0:
 			old = live // all that it has left are waits and checks
 		default:
-			old.Steps = joined(old.Steps, live.Steps, o.table(p.Goal))
+			old.Steps = joined(old.Steps, live.Steps, o.table(goalOf(p.Goal, old.Steps)))
 		}
 		p.Buckets = append(p.Buckets, old)
 	}
-	p.Summary = summarize(p.Buckets)
+	p.Summary = summarize(p.Buckets, p.Goal)
 	return p, refused, nil
 }
 

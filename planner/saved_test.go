@@ -409,7 +409,7 @@ func TestReadSavedEdited(t *testing.T) {
 			"another goal":       {func(x *Saved) { x.Plan.Goal = "destroy" }, `its goal is "destroy"`},
 			"a bucket twice":     {func(x *Saved) { x.Plan.Buckets = append(x.Plan.Buckets, x.Plan.Buckets[0]) }, "is in it twice"},
 			"blocked by nothing": {func(x *Saved) { x.Plan.Buckets[0].Standing, x.Plan.Buckets[0].Findings = StandBlocked, nil }, "blocked for no reason"},
-			"an unknown step":    {func(x *Saved) { x.Plan.Buckets[0].Steps[0].Kind = DNSRestore }, `has a step "dns.restore" too many`},
+			"an unknown step":    {func(x *Saved) { x.Plan.Buckets[0].Steps[1].Kind = DNSRestore }, `has a step "dns.restore" too many`},
 			"no facts":           {func(x *Saved) { x.Facts = nil }, "has steps and no facts"},
 		}
 		for name, tt := range tests {

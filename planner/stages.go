@@ -22,6 +22,12 @@ type stage struct {
 	every time.Duration
 }
 
+// urgent says that a stage's acts send visitors somewhere: limiters serve them
+// first.
+func (s stage) urgent() bool {
+	return s.kind == DNSSwitch || s.kind == DNSRestore || s.kind == BucketUnlock
+}
+
 // Waits look at once, then after a second, then ever less often, up to these.
 const (
 	everyAPI = 20 * time.Second

@@ -255,7 +255,7 @@ const (
 	OutcomeFailed      Outcome = "failed"
 	OutcomeStale       Outcome = "stale"       // the world differs from what was approved
 	OutcomeSkipped     Outcome = "not started" // max_failures
-	OutcomeRolled      Outcome = "rolled back" // by a rollback plan: finished
+	OutcomeRolled      Outcome = "rolled back" // of a rollback: finished; of an apply: failed, and went back by itself
 	OutcomeInterrupted Outcome = "interrupted"
 )
 
@@ -290,8 +290,8 @@ type Report struct {
 // WaveResult is how a run ended for one wave.
 type WaveResult struct {
 	Name string `json:"name"`
-	// Outcome is finished, waiting, failed (more failures than allowed), not started
-	// or interrupted.
+	// Outcome is finished, nothing, stopped (-until), waiting, failed (more failures
+	// than allowed), not started or interrupted.
 	Outcome Outcome `json:"outcome"`
 	Why     string  `json:"why,omitempty"`
 	// Buckets counts those of the plan, Failed those that failed or were rolled back.
@@ -429,6 +429,11 @@ type Options struct {
 	// Parallelism is how many buckets are looked at or changed at the same time;
 	// 0 means the configuration's.
 	Parallelism int
+	// AcceptHTTPSLoss: a way back is planned also where browsers would go on asking by
+	// https, which S3 cannot answer.
+	AcceptHTTPSLoss bool
+	// Since, of a way back: only buckets that were switched since then; zero is all.
+	Since time.Time
 
 	// Full: status reads everything, of finished buckets too, and looks for drift.
 	Full bool

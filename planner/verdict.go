@@ -50,6 +50,8 @@ type scene struct {
 	retry bool
 	// brief is Options.brief.
 	brief bool
+	// code is the one of the hold that a way back writes; "" is a person's.
+	code string
 	// note tells the run something that changes nothing.
 	note func(string)
 }

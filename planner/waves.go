@@ -64,7 +64,7 @@ func planWaves(c *config.Config, p Plan) []PlanWave {
 		if len(b.Steps) > 0 {
 			w.Buckets++
 		}
-		w.Switches += summarize([]BucketPlan{b}).Switches
+		w.Switches += summarize([]BucketPlan{b}, p.Goal).Switches
 	}
 	return out
 }
@@ -333,7 +333,30 @@ func (r *run) before(ctx context.Context, w *waveRun) *waveStop {
 		})
 	}
 	wg.Wait()
+	s := judgeEarlier(c, w.name, w.soak, all, r.x.World.Clock.Now(), o)
+	if s != nil || o.prepares() {
+		return s
+	}
+	for i := range all {
+		wg.Go(func() {
+			select {
+			case w.slots <- struct{}{}:
+				defer func() { <-w.slots }()
+				all[i].health(ctx, r.x.World, c)
+			case <-ctx.Done():
+			}
+		})
+	}
+	wg.Wait()
 	return judgeEarlier(c, w.name, w.soak, all, r.x.World.Clock.Now(), o)
+}
+
+// health has the bucket watched once more. Who cannot see anything says nothing.
+func (e *earlier) health(ctx context.Context, w providers.World, c *config.Config) {
+	var unhealthy *UnhealthyError
+	if e.done && errors.As(CheckHealth(ctx, w, c, e.b), &unhealthy) {
+		e.done, e.lost, e.why = false, true, "unhealthy: "+unhealthy.Why
+	}
 }
 
 // ended takes over how this run ended the bucket; false where only a look tells

@@ -1,0 +1,201 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// holdCode is what stands in the hold of a way back that the bucket's run began
+// by itself: why the bucket is unhealthy, else the stage that failed.
+func holdCode(k Kind, err error) string {
+	var u *UnhealthyError
+	if errors.As(err, &u) {
+		return u.Code
+	}
+	return string(k)
+}
+
+// manualHold is the code of a way back that a person has begun.
+const manualHold = "manual"
+
+// automatic says that a run has begun the way back by itself, and names the
+// cause.
+func (c crumbs) automatic() (code string, ok bool) {
+	_, code, _ = strings.Cut(c[crumbHold], "/")
+	return code, code != "" && code != manualHold
+}
+
+// unended says that a run has begun a way back by itself, and that a name is the
+// distribution's yet: the visitors that it was begun for still get there, and the
+// way back was approved with the switch. So every later apply ends it.
+func (a Actual) unended() bool {
+	_, ok := a.Crumbs.automatic()
+	return ok && a.begun() && !a.Retry && a.Crumbs[crumbWas] != ""
+}
+
+// goalOf is the table that a bucket's steps are of: an apply has those of the way
+// back where it ends one that was begun.
+func goalOf(g Goal, steps []Step) Goal {
+	back := func(s Step) bool { return slices.Contains(Kinds(Rollback), s.Kind) }
+	if len(steps) > 0 && back(steps[0]) {
+		return Rollback
+	}
+	return g
+}
+
+// Going back looks again for so often, and waits for so long until the world sees
+// it, whatever -wait-timeout has left.
+const (
+	triesBack = 8
+	waitBack  = 15 * time.Minute
+)
+
+// goBack is what an apply does by itself with a bucket that failed after its
+// switch: the way back that was printed with it, and nothing else (rule 15).
+func (br *bucketRun) goBack(ctx context.Context, res *Result) {
+	if br.goal != Migrate || res.Outcome != OutcomeFailed || !br.b.Watch.Rollback || ctx.Err() != nil {
+		return
+	}
+	a, err := br.lookBack(ctx)
+	if err != nil {
+		res.Hint = "it could not be seen whether the bucket is switched (" + err.Error() + "): edgeward status; edgeward rollback -target='" + br.b.Address + "' to go back"
+		return
+	}
+	if !a.begun() || a.Crumbs[crumbFinished] != "" || a.Crumbs.held() || a.Crumbs[crumbWas] == "" {
+		return
+	}
+	o := br.r.x.Options
+	o.AcceptHTTPSLoss = false
+	way := planBucket(br.b, a, nil, o, Rollback)
+	if way.Standing == StandBlocked {
+		res.Hint = "the names stay the distribution's: " + way.Findings[0].Summary + "; " + way.Findings[0].Detail
+		return
+	}
+	cause := br.cause()
+	back := &bucketRun{r: br.r, w: br.w, b: br.b, plan: way, goal: Rollback, done: map[Kind]bool{}, started: true,
+		code: holdCode(res.Stage, cause), deadline: br.r.x.World.Clock.Now().Add(max(waitBack, 2*way.Mixed.Duration()))}
+	br.emit("", EventNote, Verdict{Why: "going back to S3, since " + string(res.Stage) + " failed: " + res.Why})
+	sctx, stop := context.WithCancel(ctx)
+	defer stop()
+	back.stop = stop
+	back.steps(ctx, sctx)
+	back.backEnded(ctx, res)
+}
+
+// backEnded folds the end of a way back into the bucket's result, whose one cause
+// stays that of the failure.
+func (br *bucketRun) backEnded(ctx context.Context, res *Result) {
+	end := br.result(ctx)
+	switch {
+	case end.Outcome == OutcomeInterrupted:
+		res.Outcome, res.Why, res.Hint = OutcomeInterrupted, "interrupted while going back: "+res.Why, "the next apply ends the way back"
+	case br.done[DNSRestore]:
+		res.Outcome = OutcomeRolled
+		res.Hint = "the names are S3's again, and the bucket is held; mend what failed, then edgeward apply -retry='" + br.b.Address + "'"
+		if end.Outcome == OutcomeWaiting {
+			res.Hint = end.Why + "; " + res.Hint
+		}
+		br.emit("", EventFailed, Verdict{Why: "rolled back: " + res.Why})
+	default:
+		res.Hint = "going back has not ended: " + end.Why + "; the next apply goes on with it, or type edgeward rollback -target='" + br.b.Address + "'"
+		if end.Hint != "" {
+			res.Hint += "; " + end.Hint
+		}
+	}
+}
+
+// lookBack looks at the bucket again, also where a look fails.
+func (br *bucketRun) lookBack(ctx context.Context) (Actual, error) {
+	x := br.r.x
+	ctx = providers.WithUrgency(ctx)
+	for try, d := 1, time.Second; ; try, d = try+1, min(2*d, everyAPI) {
+		a, err := Observe(ctx, x.World, x.Config, br.b, PartTags)
+		if err == nil {
+			a.HTTPS = keepsHTTPS(ctx, x.World, br.b, a)
+			return a, nil
+		}
+		if try == triesBack || errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrCredentials) {
+			return a, err
+		}
+		if err := x.World.Clock.Sleep(ctx, d); err != nil {
+			return a, err
+		}
+	}
+}
+
+// keepsHTTPS says why browsers go on asking by https, which S3 cannot answer,
+// once the names are S3's again; "" when nothing is seen that makes them.
+func keepsHTTPS(ctx context.Context, w providers.World, b config.Bucket, a Actual) string {
+	if a.Dist == nil || !a.begun() {
+		return ""
+	}
+	switch a.Dist.Settings.ViewerProtocol {
+	case "redirect-to-https":
+		return "the distribution redirects visitors to https for good"
+	case "https-only":
+		return "the distribution serves https only"
+	}
+	if a.Dist.Settings.ResponseHeadersID == "" { // without one no header of the kind is sent
+		return ""
+	}
+	path := "/"
+	if len(b.Verify.Paths) > 0 {
+		path = b.Verify.Paths[0]
+	}
+	for _, n := range b.Names() {
+		r, err := w.Web.Fetch(ctx, providers.Request{Method: http.MethodHead, URL: "https://" + n + path, Dial: a.Dist.Domain})
+		if err == nil && hstsAge(r.Header.Get("Strict-Transport-Security")) > 0 {
+			return "the distribution sends Strict-Transport-Security with " + n
+		}
+	}
+	return ""
+}
+
+// hstsAge is the max-age of a Strict-Transport-Security header, 0 without one
+// (RFC 6797, part 6.1.1).
+func hstsAge(header string) int {
+	for d := range strings.SplitSeq(header, ";") {
+		name, value, _ := strings.Cut(d, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "max-age") {
+			n, err := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`))
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// crumbFlags are the public-access flags of a bucket that was closed to all but
+// its distribution.
+const crumbFlags = providers.TagPrefix + "flags"
+
+// wayBackFindings say for which visitors going back would be worse than staying.
+func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
+	if a.Dist == nil || !a.begun() {
+		return nil
+	}
+	var fs []Finding
+	opens := slices.ContainsFunc(o.table(Rollback), func(s stage) bool { return s.kind == BucketUnlock })
+	if a.Crumbs[crumbFlags] != "" && !opens {
+		fs = append(fs, Finding{Error, "bucket-locked", "S3 would refuse the visitors: the bucket is closed to all but its distribution",
+			"type edgeward unlock-bucket '" + b.Address + "' first, then edgeward rollback again"})
+	}
+	if a.HTTPS != "" {
+		f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
+			"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: edgeward rollback -accept-https-loss -target='" + b.Address + "'"}
+		if o.AcceptHTTPSLoss {
+			f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
