@@ -17,9 +17,10 @@ import (
 
 // The roles that a policy is written for.
 const (
-	roleApply  = "apply"
-	rolePlan   = "plan"
-	roleRunner = "runner"
+	roleApply    = "apply"
+	rolePlan     = "plan"
+	roleDiscover = "discover"
+	roleRunner   = "runner"
 )
 
 // managedPolicy is how many characters a managed policy can have, white space
@@ -41,11 +42,12 @@ as JSON: no action, bucket, zone or name that edgeward would not use. It asks no
 network. Notes are on stderr.
 
 -role says whose policy it is:
-  apply   the role that apply, rollback and unlock run as; it may do all that
-          the role plan may
-  plan    a role that can only read: for plan, status and verify
-  runner  the credentials that edgeward is started with, where aws blocks have a
-          role_arn: they may take on those roles, and nothing else
+  apply     the role that apply, rollback and unlock run as; it may do all that
+            the role plan may
+  plan      a role that can only read: for plan, status and verify
+  discover  a role that can only read, but all buckets of the account: for discover
+  runner    the credentials that edgeward is started with, where aws blocks have a
+            role_arn: they may take on those roles, and nothing else
 
 Exit codes:
   0  the policy was printed
@@ -56,10 +58,10 @@ Exit codes:
   edgeward iam-policy -log-bucket=example-logs`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if !slices.Contains([]string{roleApply, rolePlan, roleRunner}, role) {
-				return refuse("write -role=apply, -role=plan or -role=runner", "unknown role %q", role)
+			if !slices.Contains(policyRoles(), role) {
+				return refuse("write -role=apply, -role=plan, -role=discover or -role=runner", "unknown role %q", role)
 			}
-			cfg, err := a.load()
+			cfg, err := a.policyConfig(role)
 			if err != nil {
 				return err
 			}
@@ -70,20 +72,39 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			use.logs = logs
+			use.logs, use.discover = logs, role == roleDiscover
 			return a.accountPolicy(use, role)
 		},
 	}
 	a.folderFlags(c)
-	c.Flags().StringVar(&role, "role", roleApply, "whose policy: `ROLE` is apply, plan or runner")
+	c.Flags().StringVar(&role, "role", roleApply, "whose policy: `ROLE` is apply, plan, discover or runner")
 	c.Flags().StringVar(&account, "account", "", "the account of aws \"`NAME`\"; default is the SDK's own chain")
 	c.Flags().StringArrayVar(&logs, "log-bucket", nil, "let the access logs in the bucket `NAME` be read; may be repeated")
-	a.complete(c, "role", func(*cobra.Command) []string { return []string{roleApply, rolePlan, roleRunner} })
+	a.complete(c, "role", func(*cobra.Command) []string { return policyRoles() })
 	a.complete(c, "account", func(*cobra.Command) []string {
 		cfg, _, _ := config.Load(a.dir(), a.loadOptions())
 		return accountNames(cfg)
 	})
 	return c
+}
+
+func policyRoles() []string { return []string{roleApply, rolePlan, roleDiscover, roleRunner} }
+
+// policyConfig is the configuration that a policy is for. discover may read every
+// bucket of every account, so those stand in for the configuration's.
+func (a *app) policyConfig(role string) (*config.Config, error) {
+	if role != roleDiscover {
+		return a.load()
+	}
+	cfg, _, err := a.loadFound(nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Buckets = nil
+	for _, account := range cfg.Accounts {
+		cfg.Buckets = append(cfg.Buckets, config.Bucket{Account: account.Name, Name: "*", Verify: config.Verify{Sample: 1}})
+	}
+	return cfg, nil
 }
 
 // accountUse is what of a configuration is in one AWS account.
@@ -100,6 +121,8 @@ type accountUse struct {
 	// wide: patterns of the zones stand for the names.
 	wide    bool
 	domains []string
+	// discover: all buckets are listed.
+	discover bool
 }
 
 func (u accountUse) empty() bool { return len(u.buckets) == 0 && len(u.zones) == 0 && u.lock == nil }
@@ -201,9 +224,12 @@ type policyStatement struct {
 func (a *app) accountPolicy(u accountUse, role string) error {
 	document := u.document(role)
 	note := func(form string, args ...any) { fmt.Fprintf(a.stderr, "note: "+form+"\n", args...) }
-	if role == rolePlan {
+	switch role {
+	case rolePlan:
 		note("for plan, status and verify; it changes nothing")
-	} else {
+	case roleDiscover:
+		note("for discover; it changes nothing")
+	default:
 		note("for apply, rollback and unlock, and all that the role plan may")
 	}
 	if length(document) > managedPolicy {
@@ -269,7 +295,7 @@ func (u accountUse) document(role string) policyDocument {
 	out := policyDocument{Version: "2012-10-17"}
 	at := map[string]int{}
 	for _, p := range slices.Concat(aws.Permissions(), dns.Permissions()) {
-		if role == rolePlan && !p.Reads {
+		if role != roleApply && !p.Reads {
 			continue
 		}
 		for _, g := range u.grants(p) {
@@ -322,6 +348,9 @@ func (u accountUse) grants(p providers.Permission) []policyStatement {
 	if p.If == providers.IfAccessLog {
 		return grant("ReadAccessLogs"+map[providers.PermissionResource]string{providers.OnObjects: "Objects"}[p.On],
 			u.bucketARNs(u.logs, p.On, false), nil)
+	}
+	if p.If == providers.IfDiscover && u.discover {
+		return grant("ReadAccount", []string{"*"}, nil)
 	}
 	var of []config.Bucket
 	for _, b := range u.buckets {

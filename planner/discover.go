@@ -82,6 +82,8 @@ type FoundName struct {
 	// leads to another.
 	explicit string
 	wildcard bool
+	// ends is the S3 endpoint that it leads to.
+	ends endpoint
 }
 
 // UnnamedBucket is a bucket to which no name of the zones leads.
@@ -114,6 +116,8 @@ type ListedZone struct {
 	Why string `json:"why,omitempty"`
 	// OneByOne: the names of the buckets were looked at instead, Names of them exist.
 	OneByOne bool `json:"one_by_one,omitempty"`
+	// Unread counts those of them whose look failed.
+	Unread int `json:"unread,omitempty"`
 }
 
 // Incomplete are the zones and accounts that a fault kept from being read, so that
@@ -121,8 +125,11 @@ type ListedZone struct {
 func (d Discovery) Incomplete() []string {
 	var out []string
 	for _, z := range d.Zones {
-		if z.Why != "" && !z.OneByOne {
+		switch {
+		case z.Why != "" && !z.OneByOne:
 			out = append(out, "zone "+z.Name+" of "+z.DNSProvider)
+		case z.Unread > 0:
+			out = append(out, fmt.Sprintf("%d names of zone %s", z.Unread, z.Name))
 		}
 	}
 	for _, a := range d.Accounts {
@@ -181,7 +188,9 @@ type search struct {
 	// found are the names that lead to S3; configured counts those that c has.
 	found      []FoundName
 	configured int
-	findings   []Finding
+	// wild are the wildcards that lead to S3, chosen or not.
+	wild     []FoundName
+	findings []Finding
 }
 
 // placedSet is what stands at a name, and where.
@@ -302,6 +311,7 @@ func (s *search) lookOneByOne(ctx context.Context) error {
 		z := &s.zones[s.zoneOf(name)]
 		switch {
 		case errs[i] != nil:
+			z.Unread++
 			s.findings = append(s.findings, Finding{Warning, codeLookFailed, "the record of " + name + " could not be looked at", whyUnread(errs[i])})
 		case len(sets[i].Records) > 0:
 			z.Names++

@@ -82,12 +82,15 @@ func (s *search) keep(name string, t trail, known map[string]bool) {
 		s.configured++
 		return
 	}
-	if !s.chosen(name, blockAddress(name)) {
-		return
-	}
 	b := s.buckets[name]
-	s.found = append(s.found, FoundName{Name: name, DNSProvider: set.provider, Zone: set.Zone, Record: showRecords(set.Records),
-		Via: t.via, Endpoint: string(t.ends.kind), Account: b.account, Region: b.Region, wildcard: strings.HasPrefix(name, "*")})
+	n := FoundName{Name: name, DNSProvider: set.provider, Zone: set.Zone, Record: showRecords(set.Records),
+		Via: t.via, Endpoint: string(t.ends.kind), Account: b.account, Region: b.Region, wildcard: strings.HasPrefix(name, "*"), ends: t.ends}
+	if n.wildcard {
+		s.wild = append(s.wild, n)
+	}
+	if s.chosen(name, blockAddress(name)) {
+		s.found = append(s.found, n)
+	}
 }
 
 // blockAddress is the address of a block with that label.
@@ -95,18 +98,12 @@ func blockAddress(name string) string { return fmt.Sprintf("bucket[%q]", name) }
 
 // behindWildcards are buckets that visitors reach by a wildcard record.
 func (s *search) behindWildcards(known map[string]bool) {
-	var wild []FoundName
-	for _, n := range s.found {
-		if n.wildcard {
-			wild = append(wild, n)
-		}
-	}
 	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
 		_, stands := s.sets[name]
 		if stands || known[name] || !s.chosen(name, blockAddress(name)) {
 			continue
 		}
-		for _, w := range wild {
+		for _, w := range s.wild {
 			if strings.HasSuffix(name, w.Name[1:]) {
 				b := s.buckets[name]
 				w.Name, w.Via, w.wildcard = name, append([]string{w.Name}, w.Via...), false
@@ -120,24 +117,21 @@ func (s *search) behindWildcards(known map[string]bool) {
 
 // matched refuses a target that matches nothing.
 func (s *search) matched() error {
-	for flag, patterns := range map[string][]string{"-target": s.o.Targets} {
-		for _, p := range patterns {
-			if slices.ContainsFunc(s.found, func(n FoundName) bool { return matches(p, n.Name) || matches(p, blockAddress(n.Name)) }) {
-				continue
-			}
-			if _, bucket := s.buckets[p]; !bucket {
-				return &NoNameError{flag, p}
-			}
+	for _, p := range s.o.Targets {
+		if _, bucket := s.buckets[p]; !bucket && !slices.ContainsFunc(s.found, func(n FoundName) bool {
+			return matches(p, n.Name) || matches(p, blockAddress(n.Name))
+		}) {
+			return &NoNameError{p}
 		}
 	}
 	return nil
 }
 
 // NoNameError says that a pattern matches no name that leads to S3.
-type NoNameError struct{ Flag, Pattern string }
+type NoNameError struct{ Pattern string }
 
 func (e *NoNameError) Error() string {
-	return fmt.Sprintf("%s=%s matches no name that leads to S3 and is not configured", e.Flag, e.Pattern)
+	return fmt.Sprintf("-target=%s matches no name that leads to S3 and is not configured", e.Pattern)
 }
 
 // Hint says what a pattern is.

@@ -151,8 +151,8 @@ func (n FoundName) takeover() Finding {
 	at := "any region that its record leads to"
 	if n.Region != "" {
 		at = n.Region
-	} else if e, ok := parseEndpoint(lastOf(n.Via, n.target())); ok && e.region != "" {
-		at = e.region
+	} else if n.ends.region != "" {
+		at = n.ends.region
 	}
 	return Finding{Error, "takeover", n.Name + " can be taken over: there is no bucket of this name",
 		fmt.Sprintf("whoever creates a bucket %s in %s serves the visitors of that name, and can read and set the cookies of the domains above it. Remove the record now, or create the bucket in an account of yours first", n.Name, at)}
@@ -164,13 +164,6 @@ func (n FoundName) target() string {
 	after = strings.TrimPrefix(after, "alias ")
 	target, _, _ := strings.Cut(after, " ")
 	return target
-}
-
-func lastOf(list []string, or string) string {
-	if len(list) == 0 {
-		return or
-	}
-	return list[len(list)-1]
 }
 
 // differs: the record names another bucket than S3 will look for.
@@ -213,7 +206,7 @@ func (s *search) quotas(ctx context.Context) error {
 		if port == nil || len(wanted[a.Name]) == 0 {
 			continue
 		}
-		list, err := port.Quotas(ctx)
+		list, err := port.Quotas(ctx, providers.QuotaDistributions, providers.QuotaCertificates, providers.QuotaCertificatesYear)
 		if stopsAll(ctx, err) {
 			return err
 		}
@@ -230,9 +223,6 @@ func (s *search) quotas(ctx context.Context) error {
 
 // overQuota marks the names, in their order, for which q has no room.
 func overQuota(q providers.Quota, names []*FoundName) {
-	if q.Kind != providers.QuotaDistributions && q.Kind != providers.QuotaCertificates && q.Kind != providers.QuotaCertificatesYear {
-		return
-	}
 	room := max(0, q.Limit-q.Used)
 	for i, n := range names {
 		if i < room {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/edgeward/edgeward/planner"
 )
@@ -12,12 +13,16 @@ import (
 const unnamedShown = 20
 
 // Discovery is what discover found, as people read it: what is dangerous first, then
-// what needs a person, then what is ready, what nothing leads to, and the counts.
+// what needs a person, a line for what is ready, what nothing leads to, and the
+// counts. Notes stand only in the other forms.
 func Discovery(d planner.Discovery, s Style) string {
 	var b strings.Builder
 	for _, n := range d.Names {
-		s.foundName(&b, n)
+		if n.Verdict != planner.Ready {
+			s.foundName(&b, n)
+		}
 	}
+	s.readyNames(&b, d)
 	s.unnamed(&b, d)
 	if b.Len() > 0 {
 		b.WriteByte('\n')
@@ -26,6 +31,27 @@ func Discovery(d planner.Discovery, s Style) string {
 	s.findings(&b, d.Findings)
 	b.WriteString("\n" + s.paint(bold, "Discover: "+DiscoveryCounts(d)+".") + "\n")
 	return b.String()
+}
+
+// readyNames has a line for each name that needs nobody.
+func (s Style) readyNames(b *strings.Builder, d planner.Discovery) {
+	var ready []planner.FoundName
+	width := 0
+	for _, n := range d.Names {
+		if n.Verdict == planner.Ready {
+			ready = append(ready, n)
+			width = max(width, utf8.RuneCountInString(visible(n.Name)))
+		}
+	}
+	if ready == nil {
+		return
+	}
+	b.WriteString(s.paint(bold, "Ready: "+Count(len(ready), "name")) + "\n")
+	for _, n := range ready {
+		name := pad(visible(n.Name), min(width, 40))
+		s.hang(b, "  "+s.paint(green, name)+"  ", utf8.RuneCountInString(name)+4, bucketWords(n))
+	}
+	b.WriteByte('\n')
 }
 
 // DiscoveryCounts are the counts of a search, as the last line has them.
@@ -66,8 +92,10 @@ func (s Style) foundName(b *strings.Builder, n planner.FoundName) {
 	s.hang(b, "  bucket   ", 11, bucketWords(n))
 	var fs []planner.Finding
 	for _, f := range n.Findings {
-		f.Summary, f.Detail = visible(f.Summary), visible(f.Detail)
-		fs = append(fs, f)
+		if f.Severity != planner.Note {
+			f.Summary, f.Detail = visible(f.Summary), visible(f.Detail)
+			fs = append(fs, f)
+		}
 	}
 	s.findings(b, fs)
 	b.WriteByte('\n')
