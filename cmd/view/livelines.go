@@ -236,7 +236,7 @@ func (l *Live) waveLines(now time.Time) section {
 	for _, w := range l.waves {
 		line, over := l.waveLine(w, now)
 		if over {
-			done = append(done, waveName(w.Name))
+			done = append(done, waveTitle(w.Name))
 			continue
 		}
 		rest = append(rest, line)
@@ -244,16 +244,9 @@ func (l *Live) waveLines(now time.Time) section {
 	// The first that is not done is the one to look at.
 	s.lines = rest
 	if done != nil {
-		s.lines = append(s.lines, liveLine{head: "wave  " + strings.Join(done, ", "), color: green, text: "  done"})
+		s.lines = append(s.lines, liveLine{head: strings.Join(done, ", "), color: green, text: "  done"})
 	}
 	return s
-}
-
-func waveName(name string) string {
-	if name == "" {
-		return "the rest"
-	}
-	return name
 }
 
 func (l *Live) waveLine(w liveWave, now time.Time) (line liveLine, over bool) {
@@ -298,7 +291,7 @@ func (l *Live) waveLine(w liveWave, now time.Time) (line liveLine, over bool) {
 	if w.status == planner.EventFailed && w.why != "" {
 		text += ": " + w.why
 	}
-	return liveLine{head: "wave  " + waveName(w.Name) + "  " + word, color: color, text: text}, false
+	return liveLine{head: waveTitle(w.Name) + "  " + word, color: color, text: text}, false
 }
 
 // waitLines are what the buckets wait for, alike ones together.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -415,6 +416,39 @@ func TestPlanMarkdownCut(t *testing.T) {
 	}
 }
 
+// expanded is text with the names of its ranges behind it.
+func expanded(text string) string {
+	for _, m := range regexp.MustCompile(`(bucket\.site\["s)(\d{3})(\.example\.com"\]) … bucket\.site\["s(\d{3})\.example\.com"\] \((\d+)\)`).FindAllStringSubmatch(text, -1) {
+		from, _ := strconv.Atoi(m[2])
+		to, _ := strconv.Atoi(m[4])
+		if fmt.Sprint(to-from+1) != m[5] {
+			text += "a wrong count: " + m[0]
+		}
+		for i := from; i <= to; i++ {
+			text += fmt.Sprintf(" `%s%03d%s`", m[1], i, m[3])
+		}
+	}
+	return text
+}
+
+// Names share an entry only when they count up by one, in one place, and are four.
+func TestRanges(t *testing.T) {
+	for in, want := range map[string]string{
+		"a1 a2 a3 a4 b":       "a1 … a4 (4)|b",
+		"a1 a2 a3":            "a1|a2|a3",
+		"a08 a09 a10 a11 a12": "a08 … a12 (5)",
+		"a1 a2 a4 a5 a6 a7":   "a1|a2|a4 … a7 (4)",
+		"1-1 1-2 1-3 2-3":     "1-1|1-2|1-3|2-3",
+		"a1x a2y a3x a4y":     "a1x|a2y|a3x|a4y",
+		"a a a a":             "a|a|a|a",
+		"":                    "",
+	} {
+		if got := strings.Join(ranges(strings.Fields(in)), "|"); got != want {
+			t.Errorf("ranges(%s) = %s, want %s", in, got, want)
+		}
+	}
+}
+
 // Buckets that differ in nothing but their names are said once, all by name; one
 // that differs in anything else is said by itself.
 func TestAlikeIsSaidOnce(t *testing.T) {
@@ -431,9 +465,20 @@ func TestAlikeIsSaidOnce(t *testing.T) {
 	if n := strings.Count(md, "<details>"); n != 3 {
 		t.Errorf("%d parts, want 3", n)
 	}
+	spread := expanded(md)
 	for _, b := range p.Buckets {
-		if !strings.Contains(md, markdownCode(b.Address)) && !strings.Contains(md, htmlCode(b.Address)) {
+		if !strings.Contains(spread, markdownCode(b.Address)) && !strings.Contains(md, htmlCode(b.Address)) {
 			t.Errorf("%s is not named", b.Address)
+		}
+	}
+	text := Plan(p, Style{})
+	spread = expanded(text)
+	if n := strings.Count(text, "\n"); n > 60 {
+		t.Errorf("the plan has %d lines", n)
+	}
+	for _, b := range p.Buckets {
+		if !strings.Contains(spread, b.Address) {
+			t.Errorf("%s is not named on the screen", b.Address)
 		}
 	}
 	if !strings.Contains(md, "and 497 alike") {

@@ -28,17 +28,37 @@ const (
 func Plan(p planner.Plan, s Style) string {
 	var b strings.Builder
 	s.legend(&b, p)
-	done := 0
-	for _, bp := range p.Buckets {
-		if bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0 {
-			done++
-		}
+	s.blocks(&b, p)
+	if len(p.Findings) > 0 {
+		s.findings(&b, p.Findings)
+		b.WriteByte('\n')
 	}
-	listed := false
-	for _, bp := range p.Buckets {
-		if bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0 {
+	b.WriteString(s.paint(bold, Summary(p)) + "\n")
+	return b.String()
+}
+
+// finished says that a plan has nothing to say of a bucket but that it is done.
+func finished(bp planner.BucketPlan) bool {
+	return bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0
+}
+
+// blocks are the buckets in their order, under their waves. Of many buckets those
+// that are alike share a block.
+func (s Style) blocks(b *strings.Builder, p planner.Plan) {
+	items, done := planned(p)
+	listed, wave := false, -1
+	for _, o := range items {
+		if i := slices.IndexFunc(p.Waves, func(w planner.PlanWave) bool { return w.Name == o.Wave }); i != wave && !finished(o.BucketPlan) {
+			wave = i
+			if i >= 0 {
+				head := upper(waveTitle(o.Wave)) + ": "
+				s.hang(b, s.paint(bold, head), len(head), waveWords(p, i))
+				b.WriteByte('\n')
+			}
+		}
+		if finished(o.BucketPlan) {
 			if done <= doneShown {
-				s.doneLine(&b, p.Goal, bp)
+				s.doneLine(b, p.Goal, o.BucketPlan)
 				listed = true
 			}
 			continue
@@ -47,21 +67,44 @@ func Plan(p planner.Plan, s Style) string {
 			b.WriteByte('\n')
 			listed = false
 		}
-		s.block(&b, p.Goal, bp)
+		s.block(b, p.Goal, o)
 		b.WriteByte('\n')
 	}
 	if listed {
 		b.WriteByte('\n')
 	}
 	if done > doneShown {
-		fmt.Fprintf(&b, "%d buckets are done and not shown.\n\n", done)
+		fmt.Fprintf(b, "%d buckets are done and not shown.\n\n", done)
 	}
-	if len(p.Findings) > 0 {
-		s.findings(&b, p.Findings)
-		b.WriteByte('\n')
+}
+
+// planned are the buckets of a plan in their order, of many those that are alike
+// together, and how many are done.
+func planned(p planner.Plan) (items []outlined, done int) {
+	for _, bp := range p.Buckets {
+		items = append(items, outlined{BucketPlan: bp})
+		if finished(bp) {
+			done++
+		}
 	}
-	b.WriteString(s.paint(bold, Summary(p)) + "\n")
-	return b.String()
+	if len(items)-done < manyBuckets {
+		return items, done
+	}
+	var busy []outlined
+	for _, o := range items {
+		if !finished(o.BucketPlan) {
+			busy = append(busy, o)
+		}
+	}
+	busy = alike(busy)
+	if done <= doneShown {
+		for _, o := range items {
+			if finished(o.BucketPlan) {
+				busy = append(busy, o)
+			}
+		}
+	}
+	return busy, done
 }
 
 // Summary is the last line of a plan.
@@ -132,7 +175,8 @@ func (s Style) doneLine(b *strings.Builder, g planner.Goal, bp planner.BucketPla
 	fmt.Fprintf(b, "%s  %s: %s\n", s.paint(bold, bp.Address), what, strings.Join(bp.CNAMEs, ", "))
 }
 
-func (s Style) block(b *strings.Builder, g planner.Goal, bp planner.BucketPlan) {
+func (s Style) block(b *strings.Builder, g planner.Goal, o outlined) {
+	bp := o.BucketPlan
 	head := strings.Join(bp.CNAMEs, ", ")
 	if len(bp.CNAMEs) != 1 || bp.CNAMEs[0] != bp.Bucket {
 		head = "bucket " + bp.Bucket + ": " + head
@@ -142,6 +186,9 @@ func (s Style) block(b *strings.Builder, g planner.Goal, bp planner.BucketPlan) 
 	}
 	if bp.Standing == planner.StandBlocked || bp.Standing == planner.StandHeld {
 		head += ", " + s.paint(red, string(bp.Standing))
+	}
+	if n := len(o.Alike); n > 0 {
+		head = fmt.Sprintf("and %d alike: %s", n, head)
 	}
 	fmt.Fprintf(b, "%s   %s\n\n", s.paint(bold, bp.Address), head)
 	for _, step := range bp.Steps {
@@ -154,6 +201,10 @@ func (s Style) block(b *strings.Builder, g planner.Goal, bp planner.BucketPlan) 
 	if tail := s.outlook(g, bp); tail != "" {
 		b.WriteByte('\n')
 		b.WriteString(tail)
+	}
+	if len(o.Alike) > 0 {
+		fmt.Fprintf(b, "\n  The same, each with its own names and links, for %d more:\n", len(o.Alike))
+		s.listed(b, 4, o.Alike)
 	}
 }
 

@@ -18,7 +18,7 @@ type planPage struct {
 	Meaning               string
 	GoOn                  [][2]string
 	Findings              []planner.Finding
-	Table                 htmlTable
+	Waves, Table          htmlTable
 	Parts                 []planPart
 }
 
@@ -63,7 +63,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 	if p.Goal == planner.Rollback {
 		title += ": the way back to S3"
 	}
-	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings)}
+	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings), Waves: htmlWaves(p, nil)}
 	items := outline(p, nil)
 	page.Table.Head = htmlHead("bucket", "names", "standing", "what would happen", "takes", "findings")
 	for _, o := range items {
@@ -83,7 +83,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 // program.
 func RunHTML(r Run) (string, error) {
 	title := "edgeward " + r.command()
-	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands)}
+	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands), Waves: htmlWaves(r.Plan, &r.Report)}
 	items := outline(r.Plan, &r)
 	page.Table.Head = htmlHead("bucket", "names", "outcome", "stage", "why")
 	for _, o := range items {
@@ -306,7 +306,8 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{with .Times}}<p class="soft">{{text .}}</p>
 {{end}}{{with .Meaning}}<p>{{text .}}</p>
 {{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
-{{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
+{{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>
+{{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
 {{end -}}
 {{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
 <dl>

@@ -30,6 +30,7 @@ func PlanMarkdown(p planner.Plan) string {
 	for _, f := range worst(p.Findings) {
 		page.add("\n**"+markdownText(short(string(f.Severity)))+"**: "+markdownText(short(f.Summary))+". "+markdownText(upper(short(f.Detail)))+".\n", "")
 	}
+	markdownWaves(page, p, nil)
 	items := alike(outline(p, nil))
 	page.table(items, []string{"bucket", "names", "standing", "what would happen", "takes", "findings"}, func(o outlined) []string {
 		takes := ""
@@ -60,6 +61,7 @@ func RunMarkdown(r Run) string {
 		}
 		page.end(text)
 	}
+	markdownWaves(page, r.Plan, &r.Report)
 	items := alike(outline(r.Plan, &r))
 	page.table(items, []string{"bucket", "names", "outcome", "stage", "why"}, func(o outlined) []string {
 		if o.Result == nil {
@@ -205,13 +207,25 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 
 // alike names the buckets that a part is about besides its own.
 func (c *cutParts) alike(p *markdownPage, o outlined) {
+	names := ranges(o.Alike)
 	var b strings.Builder
-	fmt.Fprintf(&b, "The same, each with its own names and links, for")
-	left := 0
-	for i, a := range o.Alike {
-		word := " " + markdownCode(cut(a, 80))
-		if i > 0 {
-			word = "," + word
+	closing := markdownFold
+	fmt.Fprintf(&b, "The same, each with its own names and links, for %d more", len(o.Alike))
+	fold := len(names) > namesInLine
+	if fold {
+		fmt.Fprintf(&b, ":\n\n<details><summary>%d more</summary>\n\n", len(o.Alike))
+		closing += markdownFold
+	} else {
+		b.WriteString(": ")
+	}
+	left, from := 0, b.Len()
+	for _, a := range names {
+		word := markdownCode(cut(a, 200))
+		switch {
+		case fold:
+			word = "- " + word + "\n"
+		case b.Len() > from:
+			word = ", " + word
 		}
 		if left > 0 || b.Len()+len(word) > MarkdownLimit*2/5 {
 			left++
@@ -220,12 +234,20 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 		b.WriteString(word)
 	}
 	if left > 0 {
-		fmt.Fprintf(&b, " and %d not named here", left)
+		fmt.Fprintf(&b, "\nand %d not named here", left)
 	}
-	if !p.add(b.String()+".\n\n", markdownFold) {
+	end := ".\n\n"
+	if fold {
+		end = "\n" + markdownFold + "\n"
+	}
+	if !p.add(b.String()+end, closing) {
 		c.buckets = append(c.buckets, o.Alike...)
 	}
 }
+
+// namesInLine is how many names, or ranges of them, a sentence holds; more are a
+// list of their own, folded.
+const namesInLine = 5
 
 func markdownFinding(f planner.Finding) string {
 	return fmt.Sprintf("- %s %s. %s (%s)\n", strong(string(f.Severity), true), markdownText(short(f.Summary)), markdownText(clip(f.Detail)), markdownCode(short(f.Code)))

@@ -135,7 +135,7 @@ func (p *Progress) speaksOfMany(e planner.Event) bool {
 func (p *Progress) line(b *strings.Builder, e planner.Event) {
 	subject := p.style.paint(bold, e.Address)
 	if e.Address == "" {
-		subject = p.style.paint(bold, "wave "+waveName(e.Wave))
+		subject = p.style.paint(bold, waveTitle(e.Wave))
 	}
 	if e.Kind != "" {
 		subject += " " + string(e.Kind)

@@ -51,6 +51,14 @@ func Report(r planner.Report, c Commands, s Style) string {
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
+	for _, w := range r.Waves {
+		head := waveTitle(w.Name) + ": "
+		text := Count(w.Buckets, "bucket") + ", " + waveEnd(w)
+		if took := w.Ended.Sub(w.Started); !w.Started.IsZero() && took > 0 {
+			text += ", took " + Duration(took)
+		}
+		s.hang(&b, head, len(head), text)
+	}
 	b.WriteString(s.paint(bold, title(r.Goal)+": "+ReportSummary(r)) + "\n")
 	b.WriteString(goOn(r, c))
 	return b.String()

@@ -109,10 +109,23 @@ func TestPlan(t *testing.T) {
 		many.Buckets = append(many.Buckets, planner.BucketPlan{Address: "bucket[\"" + name + "\"]", Bucket: name,
 			CNAMEs: []string{name}, Standing: planner.StandDone})
 	}
+	waves := planner.Plan{Goal: planner.Migrate, Summary: planner.Summary{ToMigrate: 30, Switches: 30},
+		Waves: []planner.PlanWave{{Name: "canary", Buckets: 2, Switches: 2}, {Name: "early", Buckets: 8, Switches: 8, Soak: 1800}, {Buckets: 20, Switches: 20}}}
+	for i := range 30 {
+		name := fmt.Sprintf("s%02d.example.com", i)
+		wave := map[bool]string{true: "canary"}[i < 2]
+		if i >= 2 && i < 10 {
+			wave = "early"
+		}
+		waves.Buckets = append(waves.Buckets, planner.BucketPlan{Address: fmt.Sprintf("bucket.site[%q]", name), Bucket: name, CNAMEs: []string{name},
+			Wave: wave, Standing: planner.StandNew, Steps: []planner.Step{{Kind: planner.DNSSwitch, Action: planner.Change, Why: name}}})
+	}
+	waves.Buckets[15].Steps[0].Why = "otherwise"
 	tests := map[string]struct {
 		plan  planner.Plan
 		style Style
 	}{
+		"plan-waves.txt":    {plan: waves},
 		"plan.txt":          {plan: samplePlan()},
 		"plan-color.txt":    {plan: samplePlan(), style: Style{Color: true, Width: 120}},
 		"plan-rollback.txt": {plan: rollback},
@@ -215,6 +228,13 @@ func sampleReport() planner.Report {
 func TestReport(t *testing.T) {
 	c := Commands{GoOn: "edgeward apply -chdir=prod", Retry: "edgeward apply -chdir=prod"}
 	golden(t, "report.txt", Report(sampleReport(), c, Style{}))
+	inWaves := sampleReport()
+	inWaves.Waves = []planner.WaveResult{
+		{Name: "canary", Outcome: planner.OutcomeFinished, Buckets: 2, Started: inWaves.Started, Ended: inWaves.Ended},
+		{Name: "early", Outcome: planner.OutcomeFailed, Buckets: 8, Failed: 1, Why: "more failed than max_failures = 0 allows"},
+		{Outcome: planner.OutcomeSkipped, Buckets: 20},
+	}
+	golden(t, "report-waves.txt", Report(inWaves, c, Style{}))
 	done := planner.Report{Goal: planner.Rollback, Results: []planner.Result{{Address: "bucket.a", Outcome: planner.OutcomeRolled}}}
 	if diff := cmp.Diff("Rollback: 1 rolled back.\n", Report(done, c, Style{})); diff != "" {
 		t.Error(diff)
