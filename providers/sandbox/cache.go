@@ -19,9 +19,9 @@ func (out reply) page(status int, says string) reply {
 
 const unsatisfied = "The request could not be satisfied."
 
-// edge answers as CloudFront does: by Host among the configurations that are
+// edgeAnswer is CloudFront's: by Host among the configurations that are
 // deployed, whatever name or address was connected to.
-func (w *World) edge(r request, now time.Time) (reply, error) {
+func (w *World) edgeAnswer(r request, now time.Time) (reply, error) {
 	d := w.edgeOf(r.host)
 	if r.scheme == "https" && (d == nil || r.host != d.domain && !w.coversNow(d, r.host, now)) {
 		return reply{}, fmt.Errorf("tls: failed to verify certificate: x509: certificate is valid for *.cloudfront.net, not %s", r.host)

@@ -58,6 +58,8 @@ type distribution struct {
 	log    []tagging
 	faults map[string][]byte
 	cache  map[string]*cached
+	meter  meter
+	sick   sickness
 }
 
 // tagging is one state of the tags in the tagging index.
@@ -245,7 +247,7 @@ func (w *World) newDistribution(a *account, ref string, s providers.Settings) *d
 	d := &distribution{
 		id: id, arn: "arn:aws:cloudfront::" + a.number + ":distribution/" + id,
 		domain: "d" + strings.ToLower(code(13, "domain", id)) + ".cloudfront.net", account: a.label, ref: ref,
-		settings: s, tags: map[string]string{}, faults: map[string][]byte{}, cache: map[string]*cached{},
+		settings: s, tags: map[string]string{}, faults: map[string][]byte{}, cache: map[string]*cached{}, meter: meter{},
 	}
 	w.dists[id] = d
 	return d

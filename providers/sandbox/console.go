@@ -266,6 +266,11 @@ func (w *World) Dump() string {
 	for _, name := range sortedKeys(w.buckets) {
 		b := w.buckets[name]
 		fmt.Fprintf(&s, "bucket %s %s private=%t objects=%v\n", name, b.Region, b.Private, b.keys)
+		for _, id := range sortedKeys(b.counting) {
+			if b.counting[id].until.IsZero() {
+				fmt.Fprintf(&s, "counting %s %s\n", name, id)
+			}
+		}
 	}
 	w.dumpAccess(&s)
 	for _, address := range sortedKeys(w.dns) {

@@ -89,9 +89,8 @@ func element(s *strings.Builder, name, value string) {
 	s.WriteString("</" + name + ">")
 }
 
-// s3 answers a request that reached an S3 endpoint; the bucket is named by the
-// Host header, not by the endpoint.
-func (w *World) s3(e endpoint, r request, now time.Time) reply {
+// s3Answer is S3's.
+func (w *World) s3Answer(e endpoint, r request, now time.Time) reply {
 	name, path := r.host, strings.TrimPrefix(r.path, "/")
 	if _, b, ok := s3Host(r.host); ok {
 		name = b

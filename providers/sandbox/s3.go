@@ -21,6 +21,9 @@ type bucket struct {
 	log     accessLog
 	created time.Time
 	access  bucketAccess
+	meter   meter
+	// counting is by filter ID.
+	counting map[string]*counting
 }
 
 // object is one object as it is stored; it never changes.
@@ -47,7 +50,7 @@ func (w *World) addBucket(b Bucket, now time.Time) {
 	if b.Region == "" {
 		b.Region = "us-east-1"
 	}
-	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects)), created: now}
+	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects)), created: now, meter: meter{}}
 	for _, o := range b.Objects {
 		x.objects[o.Key] = newObject(o, now)
 	}

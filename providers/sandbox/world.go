@@ -150,6 +150,7 @@ type World struct {
 	hosts    map[string]endpoint // by address
 	places   map[placeKey][]providers.AnswerRecord
 	visitors visitors
+	metering metering
 	throttle int
 	fail     map[string]error
 	handles  int
@@ -229,7 +230,7 @@ func (w *World) Providers() providers.World {
 		out.Accounts[label] = providers.Account{
 			Identity: p, Buckets: bucketsPort{p}, Certificates: certificatesPort{p},
 			Distributions: distributionsPort{p}, CachePolicies: policiesPort{p},
-			Access: accessPort{p}, Signed: signedPort{p}, Quotas: quotasPort{p},
+			Access: accessPort{p}, Signed: signedPort{p}, Quotas: quotasPort{p}, Metrics: metricsPort{p},
 		}
 	}
 	for address, p := range w.dns {

@@ -1,0 +1,274 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers/sandbox"
+)
+
+// watchLab is one bucket that is watched, with visitors enough for windows.
+func watchLab(seed int64, change func(*config.Watch)) *lab {
+	l := newLab(seed).only("fonts.example.com")
+	w := &l.config.Buckets[0].Watch
+	*w = config.Watch{For: 10 * time.Minute, MaxErrorRate: 1, MinRequests: 20, Rollback: true}
+	if change != nil {
+		change(w)
+	}
+	return l
+}
+
+// afterSwitch runs f once, as soon as the world answers with the distribution.
+func (s *session) afterSwitch(ctx context.Context, f func(id string)) Report {
+	done := false
+	p := s.plan(ctx, Migrate)
+	return s.run(ctx, p, func(x *Executor) {
+		said := x.Events
+		x.Events = func(e Event) {
+			said(e)
+			if e.Kind == DNSPropagated && e.Status == EventDone && !done {
+				done = true
+				f(s.w.Distributions()[0].ID)
+			}
+		}
+	})
+}
+
+func watchEnd(t *testing.T, s *session) (why string, at time.Time) {
+	t.Helper()
+	for _, e := range s.events {
+		if e.Kind == TrafficWatch && e.Status == EventFailed {
+			return e.Why, e.Time
+		}
+	}
+	return "", time.Time{}
+}
+
+func TestWatchEndsHealthy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := watchLab(1, nil).start(t)
+		s.w.StartVisitors(t.Context(), 2*time.Second)
+		r := s.apply(t.Context(), Migrate)
+		s.want(r, OutcomeFinished)
+		s.served()
+		var began, ended time.Time
+		for _, e := range s.events {
+			switch {
+			case e.Kind == DNSPropagated && e.Status == EventDone:
+				began = e.Time
+			case e.Kind == TrafficWatch && e.Status == EventDone:
+				ended = e.Time
+			}
+		}
+		if d := ended.Sub(began); d < 10*time.Minute || d > 12*time.Minute {
+			t.Errorf("it was watched for %s", d)
+		}
+		tr := r.Results[0].Traffic
+		if tr == nil || tr.CloudFront == nil || *tr.CloudFront == 0 || tr.S3 != nil || tr.Share != nil || len(tr.Curve) == 0 || len(tr.Unknown) == 0 {
+			t.Errorf("the report has %+v", tr)
+		}
+		if p := s.plan(t.Context(), Migrate); p.Summary.Done != 1 {
+			t.Errorf("the plan afterwards is %+v", p)
+		}
+	})
+}
+
+// A bad deployment is noticed by its error rate or by the test links; the figure
+// is the time from the fault to the verdict.
+func TestWatchNoticesABadDeployment(t *testing.T) {
+	tests := map[string]struct {
+		n, status int
+		change    func(*config.Watch)
+		base      bool
+		code      string
+		most      time.Duration
+	}{
+		"every answer is a 503":     {1, 503, nil, false, codeLinks, 2 * time.Minute},
+		"every answer is a 403":     {1, 403, nil, false, codeLinks, 2 * time.Minute},
+		"a tenth of 5xx":            {10, 502, nil, false, codeErrors5xx, 9 * time.Minute},
+		"a tenth of 4xx above base": {10, 404, func(w *config.Watch) { w.S3Metrics = true }, true, codeErrors4xx, 9 * time.Minute},
+		"a tenth of 4xx, no base":   {10, 404, nil, false, "", 0},
+		"a tenth allowed":           {10, 502, func(w *config.Watch) { w.MaxErrorRate = 12 }, false, "", 0},
+		"too few requests":          {10, 502, func(w *config.Watch) { w.MinRequests = 100000 }, false, "", 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := watchLab(3, tc.change).start(t)
+				s.w.StartVisitors(t.Context(), time.Second)
+				var fault time.Time
+				s.afterSwitch(t.Context(), func(id string) {
+					fault = time.Now()
+					s.w.Sicken(id, tc.n, tc.status)
+				})
+				why, at := watchEnd(t, s)
+				if (why != "") != (tc.code != "") {
+					t.Fatalf("it said %q", why)
+				}
+				if tc.code == "" {
+					return
+				}
+				if d := at.Sub(fault); d > tc.most {
+					t.Errorf("noticed after %s", d)
+				}
+				t.Logf("%s: noticed after %s: %s", name, at.Sub(fault).Round(time.Second), why)
+			})
+		})
+	}
+}
+
+// One bad probe, or one bad resolver, is no reason to go back; nor is blindness.
+func TestWatchDoesNotGoBackForLittle(t *testing.T) {
+	tests := map[string]struct {
+		fault func(*session, string)
+		says  string
+	}{
+		"nothing but a moment": {func(s *session, id string) {
+			s.w.Sicken(id, 1, 503)
+			go func() {
+				time.Sleep(8 * time.Second)
+				s.w.Sicken(id, 0, 0)
+			}()
+		}, "right"},
+		"no resolver answers": {func(s *session, _ string) {
+			for i := range 4 {
+				s.w.SetResolver(i, sandbox.Resolving{TimesOut: true})
+			}
+		}, "blind for test links"},
+		"no metrics come": {func(s *session, _ string) { s.w.SetMetering(sandbox.Metering{Lose: 100}) }, "blind for error rates"},
+		"S3 is broken too": {func(s *session, id string) {
+			s.w.EditBucket("fonts.example.com", func(b *sandbox.Bucket) { b.Private = true })
+		}, "blind for test links (S3 serves no test link"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := watchLab(4, func(w *config.Watch) { w.MinRequests = 1000 }).start(t)
+				s.w.StartVisitors(t.Context(), 2*time.Second)
+				r := s.afterSwitch(t.Context(), func(id string) { tc.fault(s, id) })
+				s.want(r, OutcomeFinished)
+				if why, _ := watchEnd(t, s); why != "" || !strings.Contains(s.said(), tc.says) {
+					t.Errorf("it ended with %q and said\n%s", why, s.said())
+				}
+			})
+		})
+	}
+}
+
+// The watch goes on from the crumb: a later run, on any machine, waits only for
+// what is left.
+func TestWatchResumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := watchLab(5, nil).start(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		r := s.afterSwitch(ctx, func(string) {
+			time.AfterFunc(4*time.Minute, cancel)
+		})
+		s.want(r, OutcomeInterrupted)
+		time.Sleep(5 * time.Minute)
+		before := time.Now()
+		r = s.apply(t.Context(), Migrate)
+		s.want(r, OutcomeFinished)
+		if d := time.Since(before); d > 3*time.Minute {
+			t.Errorf("it was watched for %s more", d)
+		}
+	})
+}
+
+func TestCheckHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := watchLab(6, nil).start(t)
+		s.w.StartVisitors(t.Context(), time.Second)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		b := s.c.Buckets[0]
+		if err := CheckHealth(t.Context(), s.w.Providers(), s.c, b); err != nil {
+			t.Errorf("healthy: %v", err)
+		}
+		s.w.Sicken(s.w.Distributions()[0].ID, 1, 503)
+		var u *UnhealthyError
+		if err := CheckHealth(t.Context(), s.w.Providers(), s.c, b); !errors.As(err, &u) || u.Code != codeLinks || u.Hint() == "" {
+			t.Errorf("broken: %v", err)
+		}
+	})
+}
+
+// S3 counts for as long as the migration takes, and somebody else's counting is
+// not ended.
+func TestS3MetricsAreMadeEarlyAndEnded(t *testing.T) {
+	for _, had := range []string{"", "EntireBucket"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := watchLab(7, func(w *config.Watch) { w.S3Metrics = true }).start(t)
+			if had != "" {
+				s.w.CountRequests("fonts.example.com", had)
+			}
+			s.w.StartVisitors(t.Context(), 2*time.Second)
+			p := s.plan(t.Context(), Migrate)
+			if planned := p.Buckets[0].Steps[0].Kind == MetricsCount; planned != (had == "") {
+				t.Errorf("with %q the plan begins with %s", had, p.Buckets[0].Steps[0].Kind)
+			}
+			var during []string
+			r := s.run(t.Context(), p, func(x *Executor) {
+				said := x.Events
+				x.Events = func(e Event) {
+					said(e)
+					if e.Kind == DNSSwitch && e.Status == EventStarted {
+						during = s.w.Counting("fonts.example.com")
+					}
+				}
+			})
+			s.want(r, OutcomeFinished)
+			want := fmt.Sprint([]string{had})
+			if had == "" {
+				want = "[edgeward]"
+			}
+			if fmt.Sprint(during) != want {
+				t.Errorf("S3 counted under %v, want %s", during, want)
+			}
+			if after := s.w.Counting("fonts.example.com"); (len(after) > 0) != (had != "") {
+				t.Errorf("afterwards S3 counts under %v", after)
+			}
+			if tr := r.Results[0].Traffic; tr == nil || tr.Method != ByMetrics || tr.Share == nil {
+				t.Errorf("the share is %+v", tr)
+			}
+		})
+	}
+}
+
+func TestWindows(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	row := func(i int, n, rate float64) minute {
+		zero := 0.0
+		return minute{at.Add(time.Duration(i) * time.Minute), &n, &rate, &zero}
+	}
+	gap := minute{at: at.Add(3 * time.Minute)}
+	tests := map[string]struct {
+		ms   []minute
+		bad  bool
+		base string
+	}{
+		"nothing":                      {nil, false, ""},
+		"two bad windows":              {[]minute{row(0, 100, 5), row(1, 100, 5)}, true, ""},
+		"the newest is good":           {[]minute{row(0, 100, 5), row(1, 100, 0)}, false, ""},
+		"only the newest is bad":       {[]minute{row(0, 100, 0), row(1, 100, 5)}, false, ""},
+		"one window only":              {[]minute{row(1, 100, 5)}, false, ""},
+		"just at the limit":            {[]minute{row(0, 100, 1), row(1, 100, 1)}, false, ""},
+		"small minutes together":       {[]minute{row(0, 50, 5), row(1, 50, 5), row(2, 50, 5), row(3, 50, 5)}, true, ""},
+		"too thin for five minutes":    {[]minute{row(0, 10, 50), row(1, 10, 50), row(2, 10, 50), row(3, 10, 50), row(4, 10, 50), row(5, 10, 50)}, false, ""},
+		"a minute without values":      {[]minute{row(1, 100, 5), row(2, 100, 5), gap}, true, ""},
+		"a long way back is no window": {[]minute{row(0, 100, 5), row(9, 10, 5), row(10, 10, 5)}, false, ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := config.Bucket{Watch: config.Watch{MaxErrorRate: 1, MinRequests: 100}}
+			if u := (watched{minutes: tc.ms}).rates(b, Actual{}); (u != nil) != tc.bad {
+				t.Errorf("got %v", u)
+			}
+		})
+	}
+}
