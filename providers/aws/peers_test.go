@@ -77,6 +77,10 @@ func TestMotoBuckets(t *testing.T) {
 	if d := cmp.Diff(providers.Bucket{Name: "bare", Region: "us-east-1", ACLsEnabled: true}, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
+	list, err := account.Buckets.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Name != "bare" || list[1].Name != "site.example.com" || list[0].Created.IsZero() { // moto says no regions
+		t.Errorf("buckets %+v, error %v", list, err)
+	}
 	objects, err := account.Buckets.Objects(t.Context(), "site.example.com", "", "", 1)
 	if err != nil || len(objects) != 1 || objects[0].Key != "a.txt" {
 		t.Errorf("objects %v, error %v", objects, err)

@@ -122,7 +122,9 @@ func headerRegion(err error) string {
 	return answer.Response.Header.Get("X-Amz-Bucket-Region")
 }
 
-// List implements providers.Buckets.
+// List implements providers.Buckets. With MaxBuckets the answer is in pages and
+// says where each bucket is [S3 API Reference: ListBuckets]; that is kept, so that
+// nobody need ask for it.
 func (b *buckets) List(ctx context.Context) ([]providers.BucketEntry, error) {
 	client, err := b.client(ctx, "")
 	if err != nil {
@@ -135,8 +137,21 @@ func (b *buckets) List(ctx context.Context) ([]providers.BucketEntry, error) {
 		if err != nil {
 			return nil, b.fail("list the buckets of the account", "s3:ListAllMyBuckets", err)
 		}
+		if out.Buckets == nil { // an account without buckets has an empty element
+			return nil, b.fail("list the buckets of the account", "", errPartial)
+		}
 		for _, x := range out.Buckets {
-			all = append(all, providers.BucketEntry{Name: sdk.ToString(x.Name), Region: sdk.ToString(x.BucketRegion), Created: sdk.ToTime(x.CreationDate)})
+			if sdk.ToString(x.Name) == "" {
+				return nil, b.fail("list the buckets of the account", "", errPartial)
+			}
+			all = append(all, providers.BucketEntry{Name: *x.Name, Region: sdk.ToString(x.BucketRegion), Created: sdk.ToTime(x.CreationDate)})
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range all {
+		if x.Region != "" {
+			b.regions[x.Name] = x.Region
 		}
 	}
 	slices.SortFunc(all, func(x, y providers.BucketEntry) int { return strings.Compare(x.Name, y.Name) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -66,6 +67,47 @@ func (z *cloudflareZone) readAll(ctx context.Context) (map[string][]cloudflareRe
 		byName[n] = append(byName[n], r)
 	}
 	return byName, nil
+}
+
+// listAll lists the zone so that no row is missing. One of several pages can hide a
+// row while another is created and a third removed; then the zone is listed twice,
+// and the names that differ are asked for singly.
+func (z *cloudflareZone) listAll(ctx context.Context) (map[string][]cloudflareRecord, error) {
+	rows, err := z.known.list(ctx)
+	size := 0
+	for _, r := range rows {
+		size += len(r)
+	}
+	if err != nil || size <= cloudflarePageSize {
+		return rows, err
+	}
+	second, err := z.readAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		if _, ok := second[name]; !ok {
+			second[name] = nil
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(second)) {
+		if slices.Equal(cloudflareIDs(rows[name]), cloudflareIDs(second[name])) {
+			continue
+		}
+		if second[name], err = z.readName(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return second, nil
+}
+
+func cloudflareIDs(records []cloudflareRecord) []string {
+	var ids []string
+	for _, r := range records {
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // errMoved says that the pages of a listing do not fit together.

@@ -21,13 +21,7 @@ type cloudflareFind struct {
 // zone is the longest zone that holds name. Callers that come while it is being
 // looked for share the search, and its error for some seconds.
 func (d *cloudflareDNS) zone(ctx context.Context, name string) (*cloudflareZone, error) {
-	zone := ""
-	for _, z := range d.zones {
-		if holds(z, name) {
-			zone = z
-			break
-		}
-	}
+	zone := d.longest(name)
 	if zone == "" {
 		return nil, fmt.Errorf("no zone of this provider (%s) holds %s: %w", strings.Join(d.zones, ", "), name, providers.ErrNotFound)
 	}
@@ -56,6 +50,15 @@ func (d *cloudflareDNS) zone(ctx context.Context, name string) (*cloudflareZone,
 		}
 		d.forget(zone, f)
 	}
+}
+
+func (d *cloudflareDNS) longest(name string) string {
+	for _, z := range d.zones {
+		if holds(z, name) {
+			return z
+		}
+	}
+	return ""
 }
 
 func (d *cloudflareDNS) search(ctx context.Context, zone string, f *cloudflareFind) (*cloudflareZone, error) {

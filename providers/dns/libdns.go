@@ -152,19 +152,9 @@ func (d *libdnsDNS) Look(ctx context.Context, name string) (providers.RecordSet,
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s: %w", name, err)
 	}
-	l := d.fresh(z)
-	if l == nil {
-		if err := d.take(ctx); err != nil {
-			return providers.RecordSet{}, fmt.Errorf("look up records of %s: %w", name, err)
-		}
-		defer d.give()
-		// Another caller may have read it meanwhile.
-		if l = d.fresh(z); l == nil {
-			l = d.read(ctx, z)
-		}
-	}
-	if l.err != nil {
-		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, z.name, l.err)
+	l, err := d.listing(ctx, z)
+	if err != nil {
+		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, z.name, err)
 	}
 	return libdnsSet(z.name, name, l.records), nil
 }

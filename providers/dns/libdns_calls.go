@@ -118,6 +118,22 @@ func (d *libdnsDNS) read(ctx context.Context, z *libdnsZone) *zoneList {
 	return l
 }
 
+// listing is a fresh listing of the zone, read if there is none.
+func (d *libdnsDNS) listing(ctx context.Context, z *libdnsZone) (*zoneList, error) {
+	l := d.fresh(z)
+	if l == nil {
+		if err := d.take(ctx); err != nil {
+			return nil, err
+		}
+		defer d.give()
+		// Another caller may have read it meanwhile.
+		if l = d.fresh(z); l == nil {
+			l = d.read(ctx, z)
+		}
+	}
+	return l, l.err
+}
+
 // fresh is the last listing if it is young enough for a look.
 func (d *libdnsDNS) fresh(z *libdnsZone) *zoneList {
 	d.mu.Lock()

@@ -108,6 +108,40 @@ func (z *reads[R]) read(ctx context.Context, name string, anew bool) ([]R, error
 	}
 }
 
+// list gives all rows of the zone by name, from a listing that ended at most some
+// seconds ago and began after the last write to any name. They are shared: nobody
+// may change them.
+func (z *reads[R]) list(ctx context.Context) (map[string][]R, error) {
+	z.mu.Lock()
+	since := z.writes
+	z.mu.Unlock()
+	for {
+		now := z.clock.Now()
+		z.mu.Lock()
+		if l := z.last; l != nil && l.writes >= since && now.Sub(l.ended) < fresh {
+			z.mu.Unlock()
+			return l.rows, nil
+		}
+		if l := z.flight; l != nil {
+			z.mu.Unlock()
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-l.done:
+			}
+			if l.err != nil && l.writes >= since {
+				return nil, l.err
+			}
+			continue
+		}
+		l := z.begin()
+		z.mu.Unlock()
+		if err := z.sweep(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // cheaperSingly says, with z.mu held, whether to read one name rather than the
 // whole zone: until as many names were read singly as the zone has pages, so
 // that it never costs more than twice the better of the two.

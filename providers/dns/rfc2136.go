@@ -163,12 +163,19 @@ func (d *rfc2136DNS) zone(name string) (string, error) {
 	if _, ok := dns.IsDomainName(name); !ok || name == "" {
 		return "", fmt.Errorf("%q is no domain name: %w", name, providers.ErrInvalid)
 	}
-	for _, z := range d.zones {
-		if holds(z, name) {
-			return z, nil
-		}
+	if z := d.longest(name); z != "" {
+		return z, nil
 	}
 	return "", fmt.Errorf("no zone of this provider (%s) holds %s: %w", strings.Join(d.zones, ", "), name, providers.ErrNotFound)
+}
+
+func (d *rfc2136DNS) longest(name string) string {
+	for _, z := range d.zones {
+		if holds(z, name) {
+			return z
+		}
+	}
+	return ""
 }
 
 // Look implements providers.DNS: from one transfer of the zone (AXFR) for all

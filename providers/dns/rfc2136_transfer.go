@@ -29,8 +29,10 @@ type zoneTransfers struct {
 	mu      sync.Mutex
 	count   int
 	last    map[string]*zoneTransfer // by zone
-	refused map[string]bool          // by zone
+	refused map[string]error         // by zone: why
 	written map[string]int           // by name: the count after the last write
+	// wroteLast is the count after the last write of any name.
+	wroteLast int
 }
 
 // transfer is one listing: under way until done is closed.
@@ -46,7 +48,7 @@ type zoneTransfer struct {
 var errNoTransfer = errors.New("the zone is not transferred")
 
 func newTransfers(server *updateServer, clock providers.Clock) *zoneTransfers {
-	return &zoneTransfers{server: server, clock: clock, last: map[string]*zoneTransfer{}, refused: map[string]bool{}, written: map[string]int{}}
+	return &zoneTransfers{server: server, clock: clock, last: map[string]*zoneTransfer{}, refused: map[string]error{}, written: map[string]int{}}
 }
 
 // wrote makes earlier listings useless for a name.
@@ -54,59 +56,76 @@ func (t *zoneTransfers) wrote(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count++
-	t.written[name] = t.count
+	t.written[name], t.wroteLast = t.count, t.count
 }
 
-// find is what a listing has at name; known is false where there is none to
+// find is what a listing has at a name; known is false where there is none to
 // be had.
 func (t *zoneTransfers) find(ctx context.Context, zone, name string) (at rrsAt, known bool, err error) {
+	l, err := t.newest(ctx, zone, func() int { return t.written[name] })
+	switch {
+	case err == nil:
+		at, err = l.at(zone, name)
+		return at, err == nil, err
+	case ctx.Err() != nil, noConnection(err), errors.Is(err, providers.ErrCredentials):
+		return at, false, err // the name's questions would meet the same
+	}
+	return at, false, nil
+}
+
+// all is a listing of the whole zone. errNoTransfer: the server gives none.
+func (t *zoneTransfers) all(ctx context.Context, zone string) (*zoneTransfer, error) {
+	t.mu.Lock()
+	since := t.wroteLast
+	t.mu.Unlock()
+	return t.newest(ctx, zone, func() int { return since })
+}
+
+// newest is the listing that answers for what was last written at the number
+// after, which is called with t.mu held; one is read if there is none.
+func (t *zoneTransfers) newest(ctx context.Context, zone string, after func() int) (*zoneTransfer, error) {
 	for {
-		listing, mine := t.listing(zone, name)
+		l, mine, err := t.listing(zone, after)
 		switch {
-		case listing == nil:
-			return at, false, nil
+		case err != nil:
+			return nil, err
 		case mine:
-			listing.names, listing.err = t.read(ctx, zone)
-			t.settle(zone, listing, ctx.Err() != nil)
+			l.names, l.err = t.read(ctx, zone)
+			t.settle(zone, l, ctx.Err() != nil)
 		default:
 			select {
 			case <-ctx.Done():
-				return at, false, ctx.Err()
-			case <-listing.done:
+				return nil, ctx.Err()
+			case <-l.done:
 			}
 		}
 		switch {
 		case ctx.Err() != nil:
-			return at, false, ctx.Err()
-		case listing.err == nil:
-			at, err = listing.at(zone, name)
-			return at, err == nil, err
-		case !mine && (errors.Is(listing.err, context.Canceled) || errors.Is(listing.err, context.DeadlineExceeded)):
+			return nil, ctx.Err()
+		case !mine && (errors.Is(l.err, context.Canceled) || errors.Is(l.err, context.DeadlineExceeded)):
 			// Another caller's end is no answer for this one.
-		case noConnection(listing.err), errors.Is(listing.err, providers.ErrCredentials):
-			return at, false, listing.err // the names' questions would meet the same
 		default:
-			return at, false, nil
+			return l, l.err
 		}
 	}
 }
 
-// listing is the one to use, nil where the zone is asked name by name; mine
-// says that the caller has to read it.
-func (t *zoneTransfers) listing(zone, name string) (l *zoneTransfer, mine bool) {
+// listing is the one to use; mine says that the caller has to read it. The error is
+// why the zone is asked name by name.
+func (t *zoneTransfers) listing(zone string, after func() int) (l *zoneTransfer, mine bool, err error) {
 	now := t.clock.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.refused[zone] {
-		return nil, false
+	if err := t.refused[zone]; err != nil {
+		return nil, false, err
 	}
-	if l := t.last[zone]; l != nil && now.Sub(l.began) < fresh && l.number > t.written[name] {
-		return l, false
+	if l := t.last[zone]; l != nil && now.Sub(l.began) < fresh && l.number > after() {
+		return l, false, nil
 	}
 	t.count++
 	l = &zoneTransfer{number: t.count, began: now, done: make(chan struct{})}
 	t.last[zone] = l
-	return l, true
+	return l, true, nil
 }
 
 // settle ends a listing. One that failed is not used again, and where the server
@@ -118,7 +137,7 @@ func (t *zoneTransfers) settle(zone string, l *zoneTransfer, ended bool) {
 		delete(t.last, zone)
 	}
 	if errors.Is(l.err, errNoTransfer) && !ended {
-		t.refused[zone] = true
+		t.refused[zone] = l.err
 	}
 	close(l.done)
 }

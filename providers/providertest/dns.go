@@ -31,6 +31,8 @@ type DNSSuite struct {
 	// asked, by name, each with what it does wrong. They are skipped with that
 	// sentence; a name that is no case fails the suite.
 	Unfaithful map[string]string
+	// Unlistable: the party does not say which names a zone has.
+	Unlistable bool
 }
 
 // Row is one record set of a zone as the party holds it, of any type.
@@ -77,6 +79,13 @@ func DNS(t *testing.T, s DNSSuite) {
 		"look/routing":                     dnsLookRouting,
 		"look/names outside the zone":      dnsLookOutside,
 		"look/long zone":                   dnsLookLongZone,
+		"list/what stands":                 dnsListStanding,
+		"list/delegations":                 dnsListDelegations,
+		"list/nothing stands":              dnsListNothing,
+		"list/long zone":                   dnsListLongZone,
+		"list/after writes":                dnsListAfterWrites,
+		"list/other zones":                 dnsListOutside,
+		"list/ended context":               dnsListEnded,
 		"replace/create, change, remove":   dnsReplaceLife,
 		"replace/same is nothing":          dnsReplaceSame,
 		"replace/TTL only":                 dnsReplaceTTL,
@@ -185,6 +194,9 @@ func dnsLookRouting(t *testing.T, s DNSSuite) {
 	got := look(t, d, dnsName)
 	if got.Routing == "" {
 		t.Errorf("Look(%s).Routing is empty, want a sentence: a weighted set stands there", dnsName)
+	}
+	if !s.Unlistable {
+		same(t, list(t, d, dnsZone), []providers.RecordSet{got})
 	}
 	before := rows(t, z)
 	err := d.Replace(t.Context(), dnsName, got.Records, []providers.Record{cnameRecord(dnsNew, time.Minute)})

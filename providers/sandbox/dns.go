@@ -443,18 +443,29 @@ func (d dnsPort) Ensure(ctx context.Context, r providers.Record, name string) er
 	}, func() time.Duration { return sync })
 }
 
+// delegated says whether name is another zone's, by NS records below the apex.
+func (z *zone) delegated(name string) bool {
+	for at := name; at != z.name; _, at, _ = strings.Cut(at, ".") {
+		if slices.Contains(z.latest(at).other, "NS") {
+			return true
+		}
+	}
+	return false
+}
+
 func (d dnsPort) List(ctx context.Context, zone string) ([]providers.RecordSet, error) {
+	zone = plainName(zone)
 	var out []providers.RecordSet
 	err := d.w.call(ctx, d.op("DNS.List", zone, false), func(time.Time) error {
-		z, err := d.zone(plainName(zone))
-		if err != nil || z.name != plainName(zone) {
+		z, err := d.zone(zone)
+		if err != nil || z.name != zone {
 			return fmt.Errorf("list zone %s: %s has no such public zone: %w", zone, d.p.Address, providers.ErrNotFound)
 		}
 		if d.p.Features.ByHand {
-			return fmt.Errorf("list zone %s: a person keeps it: %w", zone, providers.ErrUnlistable)
+			return fmt.Errorf("list zone %s: %w: a person keeps it", zone, providers.ErrUnlistable)
 		}
 		for _, name := range slices.Sorted(maps.Keys(z.nodes)) {
-			if v := z.latest(name); len(v.records) > 0 {
+			if v := z.latest(name); len(v.records) > 0 && !z.delegated(name) && d.p.zoneOf(name) == z {
 				out = append(out, providers.RecordSet{
 					Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing,
 				})
