@@ -27,7 +27,13 @@ type caaActual struct {
 // caa asks the resolvers for the sets of names. A look that fails gives no
 // verdict, and does not stop anything: a certificate that is refused hurts no
 // visitor.
-func (o *observer) caa(ctx context.Context, names []string) error {
+func (o *observer) caa(ctx context.Context, names []string) (err error) {
+	o.a.CAA, err = o.caaOf(ctx, names)
+	return err
+}
+
+func (o *observer) caaOf(ctx context.Context, names []string) ([]caaActual, error) {
+	var out []caaActual
 	known := map[string][]providers.Answer{}
 	for _, name := range names {
 		c := caaActual{name: name}
@@ -38,7 +44,7 @@ func (o *observer) caa(ctx context.Context, names []string) error {
 				answers, err = o.w.Resolver.Resolve(ctx, at, "CAA")
 				switch {
 				case ctx.Err() != nil:
-					return ctx.Err()
+					return nil, ctx.Err()
 				case err != nil:
 					answers = []providers.Answer{{Server: "the look-up", Err: err.Error()}}
 				}
@@ -46,9 +52,9 @@ func (o *observer) caa(ctx context.Context, names []string) error {
 			}
 			c.take(at, answers)
 		}
-		o.a.CAA = append(o.a.CAA, c)
+		out = append(out, c)
 	}
-	return nil
+	return out, nil
 }
 
 // take judges one step of the climb.

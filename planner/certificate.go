@@ -51,8 +51,11 @@ func uncovered(c providers.Certificate, names []string) []string {
 // chooseCertificate follows rule 12: a usable issued one of the latest expiry,
 // then the ARN; else our own pending one, known by tag and exact names. A
 // foreign pending one is never waited for.
-func chooseCertificate(b config.Bucket, names []string, certs []providers.Certificate, now time.Time) *providers.Certificate {
-	var usable, ours []providers.Certificate
+//
+// One that buckets share is ours as long as all its names are among sharing: a
+// name that left would keep it from being issued.
+func chooseCertificate(b config.Bucket, names, sharing []string, certs []providers.Certificate, now time.Time) *providers.Certificate {
+	var usable, ours, shared []providers.Certificate
 	for _, c := range certs {
 		switch {
 		case len(uncovered(c, names)) > 0:
@@ -62,8 +65,12 @@ func chooseCertificate(b config.Bucket, names []string, certs []providers.Certif
 			}
 		case c.Tags[providers.TagBucket] == b.Name && sameNames(c.Names, names):
 			ours = append(ours, c)
+		case strings.HasPrefix(c.Tags[providers.TagBucket], sharedTag) && missing(sharing, c.Names) == nil:
+			shared = append(shared, c)
 		}
 	}
+	slices.SortFunc(shared, func(x, y providers.Certificate) int { return strings.Compare(x.ARN, y.ARN) })
+	ours = append(ours, shared...)
 	best := func(cs []providers.Certificate) *providers.Certificate {
 		slices.SortFunc(cs, func(x, y providers.Certificate) int {
 			if d := y.NotAfter.Compare(x.NotAfter); d != 0 {
@@ -112,15 +119,18 @@ func checkCertificateRequest(b config.Bucket, a Actual) Verdict {
 	case forbidden(b, a) != "":
 		return failed(forbidden(b, a))
 	}
-	names := wantedAliases(b, a)
-	v := todo("ACM in us-east-1 has no usable certificate for "+strings.Join(names, ", "),
-		ValueChange{Path: "certificate", After: strings.Join(names, ", ")})
+	names := requested(b, a)
+	why := "ACM in us-east-1 has no usable certificate for " + strings.Join(wantedAliases(b, a), ", ")
+	if a.Shared != nil {
+		why += fmt.Sprintf("; one for %d names is shared", len(names))
+	}
+	v := todo(why, ValueChange{Path: "certificate", After: strings.Join(names, ", ")})
 	v.Undo = "nothing to undo: an unused certificate costs nothing"
 	return v
 }
 
 func requestCertificate(ctx context.Context, s scene) error {
-	names := wantedAliases(s.b, s.a)
+	names := requested(s.b, s.a)
 	account, err := s.acc.Identity.AccountID(ctx)
 	if err != nil {
 		return err
@@ -128,8 +138,12 @@ func requestCertificate(ctx context.Context, s scene) error {
 	// The same token and names within an hour give the same certificate, so a
 	// request whose answer was lost makes no second one [ACM API:
 	// RequestCertificate, IdempotencyToken].
-	token := digest("certificate", account, s.b.Name, strings.Join(names, " "))[:32]
-	tags := map[string]string{providers.TagBucket: s.b.Name}
+	whose := s.b.Name
+	if s.a.Shared != nil {
+		whose = sharedTag + digest(names...)[:12]
+	}
+	token := digest("certificate", account, whose, strings.Join(names, " "))[:32]
+	tags := map[string]string{providers.TagBucket: whose}
 	if _, err := s.acc.Certificates.Request(ctx, names, token, tags); err != nil {
 		return fmt.Errorf("request a certificate for %s: %w", strings.Join(names, ", "), err)
 	}
@@ -144,13 +158,13 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 	case a.switched() || !a.has(PartCertificate) || c != nil && c.Status == providers.CertificateIssued || b.CertificateARN != "":
 		return done("the certificate is issued")
 	case c == nil:
-		v := todo("ACM issues the certificate once it finds its validation record", unnamedValidations(b)...)
+		v := todo("ACM issues the certificate once it finds its validation record", unnamedValidations(b, a)...)
 		v.Undo = undoValidation
 		v.ByHand = validationsByHand(a)
 		return v
 	case len(c.Validation) == 0:
 		v := waiting("ACM has not named the validation records yet")
-		v.Changes = unnamedValidations(b)
+		v.Changes = unnamedValidations(b, a)
 		return v
 	}
 	v := done("the validation records answer")
@@ -172,9 +186,18 @@ func checkCertificateValidate(b config.Bucket, a Actual) Verdict {
 const undoValidation = "leave the record: renewals of the certificate use it"
 
 // unnamedValidations are the records that ACM will name.
-func unnamedValidations(b config.Bucket) []ValueChange {
+func unnamedValidations(b config.Bucket, a Actual) []ValueChange {
+	names := a.Shared
+	if c := a.Chosen; c != nil {
+		for _, v := range a.Validations {
+			names = append(names, config.CNAME{Name: v.Name, Zone: v.zone, DNSProvider: v.provider})
+		}
+	}
+	if names == nil {
+		names = b.CNAMEs
+	}
 	var out []ValueChange
-	for _, n := range b.CNAMEs {
+	for _, n := range names {
 		out = append(out, validationChange(n.Name, n.Zone, n.DNSProvider, knownAfter(CertificateRequest)))
 	}
 	return out
@@ -203,7 +226,7 @@ func judgeValidation(v validationActual) (Verdict, bool) {
 		}
 	}
 	switch {
-	case lacks == nil:
+	case lacks == nil && (!v.others || v.stands || v.unseen != nil):
 		return Verdict{}, false
 	case v.unseen != nil:
 		w := waiting(v.unseen.Error())
@@ -217,9 +240,12 @@ func judgeValidation(v validationActual) (Verdict, bool) {
 }
 
 func validateCertificate(ctx context.Context, s scene) error {
+	// Of a shared certificate each bucket makes its own names' records first: by
+	// then the others have mostly made theirs.
+	own := slices.ContainsFunc(s.a.Validations, func(v validationActual) bool { return !v.others && v.missing() })
 	var asked []error
 	for _, v := range s.a.Validations {
-		if v.Status == "SUCCESS" || v.RecordName == "" || v.provider == "" {
+		if !v.missing() || own && v.others {
 			continue
 		}
 		err := s.w.DNS[v.provider].Ensure(ctx, v.record(), v.RecordName)
@@ -232,6 +258,11 @@ func validateCertificate(ctx context.Context, s scene) error {
 		}
 	}
 	return allByHand(asked)
+}
+
+// missing: it is named, and does not stand at its provider.
+func (v validationActual) missing() bool {
+	return v.Status != "SUCCESS" && v.RecordName != "" && v.provider != "" && !v.stands
 }
 
 // record is the validation record itself.
@@ -310,7 +341,7 @@ func unvalidated(c providers.Certificate) []string {
 // certificateFindings are what a reader should know of the certificates before
 // anything is done.
 func certificateFindings(b config.Bucket, a Actual) []Finding {
-	var fs []Finding
+	fs := sharedFindings(b, a)
 	names := wantedAliases(b, a)
 	if b.CertificateARN != "" && a.Chosen != nil {
 		return configuredCertificate(*a.Chosen, names, a.Now)

@@ -83,6 +83,11 @@ type Actual struct {
 	Certs       []providers.Certificate
 	Chosen      *providers.Certificate
 	Validations []validationActual
+	// Shared are the names of the certificate that is to be requested for several
+	// buckets, this one's among them; none where it gets one by itself. Alone: it
+	// would share one, but a name of its own cannot be validated.
+	Shared []config.CNAME
+	Alone  bool
 	// CAA is read where a certificate has to be requested, an entry a name.
 	CAA      []caaActual
 	Policies []providers.CachePolicy
@@ -128,6 +133,9 @@ type validationActual struct {
 	providers.Validation
 	provider string
 	zone     string
+	// others: it is for a name of another bucket, which shares the certificate; no
+	// server is asked for it.
+	others bool
 	// stands: the provider has the record; unseen is why that is not known.
 	stands  bool
 	unseen  error
@@ -419,11 +427,14 @@ func (o *observer) certificates(ctx context.Context) error {
 		return fmt.Errorf("look for a certificate for %s: %w", strings.Join(names, ", "), err)
 	}
 	o.a.Certs = certs
-	o.a.Chosen = chooseCertificate(o.b, names, certs, o.a.Now)
-	if o.a.Chosen == nil {
-		return o.caa(ctx, names)
+	o.a.Chosen = chooseCertificate(o.b, names, o.sharing(names), certs, o.a.Now)
+	if o.a.Chosen != nil {
+		return nil
 	}
-	return nil
+	if err := o.caa(ctx, names); err != nil {
+		return err
+	}
+	return o.group(ctx, names)
 }
 
 // validations asks every authoritative server for the validation records of
@@ -432,13 +443,16 @@ func (o *observer) validations(ctx context.Context) error {
 	if o.a.Chosen == nil || o.a.Chosen.Status != providers.CertificatePending || o.b.CertificateARN != "" {
 		return nil
 	}
-	for _, v := range o.a.Chosen.Validation {
-		va := validationActual{Validation: v}
-		for _, c := range o.b.CNAMEs {
-			if c.Name == v.Name {
-				va.provider, va.zone = c.DNSProvider, c.Zone
-			}
+	wanted := o.a.Chosen.Validation
+	if len(wanted) == 0 {
+		for _, n := range o.a.Chosen.Names {
+			wanted = append(wanted, providers.Validation{Name: n})
 		}
+	}
+	for _, v := range wanted {
+		va := validationActual{Validation: v}
+		c, own := o.cnameOf(v.Name)
+		va.provider, va.zone, va.others = c.DNSProvider, c.Zone, !own
 		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" {
 			set, err := o.w.DNS[va.provider].Look(ctx, v.RecordName)
 			if err != nil {
@@ -451,6 +465,8 @@ func (o *observer) validations(ctx context.Context) error {
 			va.stands = slices.ContainsFunc(set.Records, func(r providers.Record) bool {
 				return r.Type == "CNAME" && strings.EqualFold(r.Value, v.RecordValue)
 			})
+		}
+		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" && own {
 			as, err := o.w.Resolver.Authoritative(ctx, va.zone, o.nameservers(va.provider), v.RecordName, "CNAME")
 			if err != nil {
 				return fmt.Errorf("ask the authoritative servers of %s for %s: %w", va.zone, v.RecordName, err)

@@ -625,7 +625,7 @@ func TestRule12ChooseCertificate(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if c := chooseCertificate(config.Bucket{Name: assets}, []string{assets}, tc.certs, now); c != nil {
+			if c := chooseCertificate(config.Bucket{Name: assets}, []string{assets}, nil, tc.certs, now); c != nil {
 				got = c.ARN
 			}
 			if got != tc.want {
