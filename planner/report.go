@@ -142,6 +142,7 @@ func MakeStatus(ctx context.Context, w providers.World, c *config.Config, o Opti
 		return r, err
 	}
 	all := make([]BucketStatus, len(chosen))
+	begun := make([]measured, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
 		look := func() (Actual, error) { return Observe(ctx, w, c, b, partAll|partFinished|partSwept) }
 		if o.Full {
@@ -152,9 +153,15 @@ func MakeStatus(ctx context.Context, w providers.World, c *config.Config, o Opti
 			return err
 		}
 		all[i] = bucketStatus(b, a, err, o)
+		if err == nil && a.Dist != nil && a.begun() {
+			begun[i] = measured{b, a, &all[i]}
+		}
 		return nil
 	})
 	if err != nil {
+		return r, err
+	}
+	if err := measureAll(ctx, w, slices.DeleteFunc(begun, func(m measured) bool { return m.status == nil })); err != nil {
 		return r, err
 	}
 	r.Buckets = append(r.Buckets, all...)

@@ -128,7 +128,7 @@ func (t *Traffic) drain(s sample) {
 		t.DrainedAt, known = t.DrainedAt.Add(shareLag), true
 	}
 	quiet := t.Direct == nil || t.Direct.Least == 0
-	t.Drained = known && quiet && s.atCF == s.resolvers && t.Method != ByNothing && !s.now.Before(t.DrainedAt)
+	t.Drained = known && quiet && s.atCF == s.resolvers && !s.from.Before(s.dry) && t.Method != ByNothing && !s.now.Before(t.DrainedAt)
 }
 
 func (t Traffic) sentence() string {

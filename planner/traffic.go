@@ -203,9 +203,9 @@ func regionOf(b config.Bucket, a Actual) string {
 const cachingDisabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
 // measureTraffic reads the curve from since until the newest minute that counts,
-// and judges its last window. The error is ctx's alone: what cannot be read is
-// unknown.
-func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket, a Actual, since, now time.Time) (Traffic, error) {
+// and judges its last window; with a log, that window is the newest one that S3's
+// access log reaches to. The error is ctx's alone: what cannot be read is unknown.
+func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket, a Actual, since, now time.Time, log bool) (Traffic, error) {
 	until := now.Add(-shareLag).Truncate(time.Minute).UTC()
 	s := sample{since: since.Truncate(time.Minute).UTC(), from: until.Add(-quietWindow), until: until, now: now}
 	if early := until.Add(-maxCurve * time.Minute); s.since.Before(early) {
@@ -225,10 +225,23 @@ func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket,
 		if a.Crumbs.keeps(drain) {
 			ttl = drain
 		}
-		s.dry = at.Add(ttl)
+		s.dry = at.Add(ttl + time.Minute - time.Second).Truncate(time.Minute).UTC()
 	}
 	if err := s.read(ctx, acc, b, a); err != nil {
 		return Traffic{}, err
+	}
+	if log {
+		bucket, err := acc.Buckets.Bucket(ctx, b.Name, b.Region)
+		switch {
+		case ctx.Err() != nil:
+			return Traffic{}, ctx.Err()
+		case err != nil:
+			s.noLog = "whether the bucket has an access log: " + err.Error()
+		default:
+			if err := s.readLog(ctx, acc, bucket, b.Names()); err != nil {
+				return Traffic{}, err
+			}
+		}
 	}
 	return shareOf(s), nil
 }
@@ -303,6 +316,10 @@ func together(gets, heads map[time.Time]float64) map[time.Time]float64 {
 	return out
 }
 
+// logSpan is the window of an access log: the hour before its newest entry. S3
+// delivers late, so that it ends some hours ago.
+const logSpan = time.Hour
+
 // readLog counts the requests of S3's access log by who made them.
 func (s *sample) readLog(ctx context.Context, acc providers.Account, bucket providers.Bucket, names []string) error {
 	if bucket.Log.Bucket == "" {
@@ -310,7 +327,7 @@ func (s *sample) readLog(ctx context.Context, acc providers.Account, bucket prov
 		return nil
 	}
 	l := logSample{direct: map[time.Time]float64{}, fetched: map[time.Time]float64{}}
-	_, err := acc.Buckets.AccessLog(ctx, bucket, s.from, maxLogFiles, func(e providers.LogEntry) {
+	_, err := acc.Buckets.AccessLog(ctx, bucket, s.since, maxLogFiles, func(e providers.LogEntry) {
 		if e.Method != "GET" && e.Method != "HEAD" {
 			return
 		}
@@ -330,10 +347,16 @@ func (s *sample) readLog(ctx context.Context, acc providers.Account, bucket prov
 		return ctx.Err()
 	case err != nil:
 		s.noLog = fmt.Sprintf("the access log of %s cannot be read: %v", bucket.Name, err)
-	case l.newest.Before(s.until.Add(-time.Minute)):
-		s.noLog = "the access log does not reach to the end of the window yet"
+	case l.newest.Add(-quietWindow).Before(s.since):
+		s.noLog = "the newest access log is not of the time since " + writeTime(s.since)
 	default:
-		s.log = &l
+		s.log, s.until = &l, l.newest
+		s.from = l.newest.Add(-logSpan)
+		for _, early := range []time.Time{s.since, s.dry} {
+			if early.After(s.from) && !early.After(s.until.Add(-quietWindow)) {
+				s.from = early.Truncate(time.Minute)
+			}
+		}
 	}
 	return nil
 }

@@ -125,8 +125,12 @@ func (w *World) s3(e endpoint, r request, now time.Time) reply {
 	if name == "" && e.kind == restEnd {
 		name, _, _ = strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
 	}
-	if b := w.buckets[name]; b != nil && (!w.metering.fetching || w.metering.HitRate == 0) {
+	b := w.buckets[name]
+	if b != nil && (!w.metering.fetching || w.metering.HitRate == 0) {
 		b.meter.at(now).add(r.method, out.status)
+	}
+	if b != nil && !w.metering.fetching {
+		b.direct.at(now).add(r.method, out.status)
 	}
 	return out
 }
@@ -299,6 +303,28 @@ func (b *bucket) count(id string, now time.Time) {
 // have asked for long before.
 func (w *World) CountRequests(name, id string) {
 	w.edit(func(now time.Time) { w.buckets[name].count(id, now) })
+}
+
+// Served is the truth about a window of whole minutes: how many requests for a
+// bucket's objects came to S3 directly, and how many to its distributions.
+func (w *World) Served(name string, from, until time.Time) (direct, cloudFront int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.advance(w.clock.Now())
+	total := func(m meter) (n int) {
+		for at, c := range m {
+			if !at.Before(from) && at.Before(until) {
+				n += c.all
+			}
+		}
+		return n
+	}
+	for _, d := range w.dists {
+		if _, b, ok := s3Host(d.settings.OriginDomain); ok && b == name {
+			cloudFront += total(d.meter)
+		}
+	}
+	return total(w.buckets[name].direct), cloudFront
 }
 
 // Counting are the filters under which S3 counts the requests of a bucket.

@@ -21,7 +21,8 @@ type bucket struct {
 	log     accessLog
 	created time.Time
 	access  bucketAccess
-	meter   meter
+	// meter counts all requests, direct those that were not CloudFront's.
+	meter, direct meter
 	// counting is by filter ID.
 	counting map[string]*counting
 }
@@ -50,7 +51,7 @@ func (w *World) addBucket(b Bucket, now time.Time) {
 	if b.Region == "" {
 		b.Region = "us-east-1"
 	}
-	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects)), created: now, meter: meter{}}
+	x := &bucket{Bucket: b, objects: make(map[string]*object, len(b.Objects)), created: now, meter: meter{}, direct: meter{}}
 	for _, o := range b.Objects {
 		x.objects[o.Key] = newObject(o, now)
 	}
