@@ -143,6 +143,9 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .bar.create, .bar.change, .bar.remove, .bar.done { background: var(--good); }
 .bar.failed { background: var(--bad); }
 .bar.mixed, .bar.waiting, .bar.started { background: repeating-linear-gradient(45deg, var(--odd) 0 4px, transparent 4px 8px); }
+.curves svg { width: 100%; height: auto; } .axis { fill: none; stroke: var(--line); }
+.curve { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; } .curve.cloudfront { stroke: var(--good); } .curve.s3 { stroke: var(--odd); stroke-dasharray: 6 4; }
+.key.cloudfront { color: var(--good); } .key.s3 { color: var(--odd); }
 @media (max-width: 40rem) { th, td { padding: .3rem .35rem; font-size: .875rem; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .3rem; }
   .lane { grid-template-columns: 1fr; padding: .3rem 0; } .track { order: 3; }
   .value { grid-template-columns: minmax(0, 1fr); } .value p, .value p:first-child { grid-column: 1; grid-row: auto; }

@@ -90,10 +90,10 @@ func NewLive(p planner.Plan, started time.Time, s Style) *Live {
 	return l
 }
 
-// kindOrder is the order of the stages.
+// kindOrder is the order of the stages, those of the way back behind the others.
 func kindOrder() []planner.Kind {
 	return []planner.Kind{
-		planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
+		planner.MetricsCount, planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
 		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower, planner.DNSSwitch,
 		planner.DNSPropagated, planner.TrafficWatch, planner.TTLRestore, planner.AccessGrant, planner.AccessControl,
 		planner.AccessDeployed, planner.AccessVerify, planner.BucketLock, planner.LockVerified,

@@ -106,7 +106,7 @@ func (o outlined) likeness() string {
 	var end *planner.Result
 	if o.Result != nil {
 		r := *o.Result
-		r.Until = nil
+		r.Until, r.Traffic = nil, nil
 		end = &r
 	}
 	text, err := json.Marshal([]any{bp, end})

@@ -52,6 +52,7 @@ func everyStep() []planner.Step {
 			Expect: 60, Changes: record(live, "CNAME "+afterMaker+" TTL 60s"), Undo: "have the row of today put back by hand",
 			ByHand: []string{"remove \"assets.example.com. 60 IN CNAME " + s3Target + ".\"", "add \"assets.example.com. 60 IN CNAME (known after distribution.create).\""}},
 		{Kind: planner.DNSPropagated, Action: planner.Wait, Status: planner.Waiting, Needs: []planner.Kind{planner.DNSSwitch}, Why: "the world answers with it", Expect: 600},
+		{Kind: planner.MetricsCount, Action: planner.Create, Status: planner.Todo, Why: "S3 counts the requests"},
 		{Kind: planner.TrafficWatch, Action: planner.Wait, Status: planner.Waiting, Needs: []planner.Kind{planner.DNSPropagated}, Why: "healthy for 10m", Expect: 600},
 		{Kind: planner.TTLRestore, Action: planner.Remove, Status: planner.Todo, Needs: []planner.Kind{planner.DNSPropagated}, Why: "the old TTL again", Changes: record(low, live)},
 		{Kind: planner.AccessGrant, Action: planner.Change, Status: planner.Todo, Why: "the distribution may read"},

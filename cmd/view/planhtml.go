@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"html/template"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type planPart struct {
 	Steps                  []planStep
 	Timelines              []timeline
 	Events                 htmlTable
+	Traffic                *planner.Traffic
+	Curves                 template.HTML
 }
 
 // planStep is a step there.
@@ -151,6 +154,9 @@ func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report)
 			part.StepsTitle, part.Timelines = "Steps", expected(o.BucketPlan)
 		} else {
 			part.StepsTitle, part.Timelines = "What was planned", actual(o.Events, *r)
+		}
+		if o.Result != nil {
+			part.Traffic, part.Curves = o.Result.Traffic, svgCurves(o.Result.Traffic)
 		}
 		if len(o.Events) > 0 {
 			part.Events.Head = htmlHead("time", "step", "what happened")
@@ -319,7 +325,10 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>
 </figure>
 {{end -}}
-{{if .Events.Rows}}<details class="events"><summary>All events</summary>
+{{with .Traffic}}<h3>Traffic</h3>
+<p>{{text .Says}}</p>
+{{range .Unknown}}<p class="soft">Not known: {{text .}}</p>
+{{end}}{{end}}{{.Curves}}{{if .Events.Rows}}<details class="events"><summary>All events</summary>
 <div class="cards">{{template "table" .Events}}</div></details>
 {{end}}{{if .Steps}}<h3>{{.StepsTitle}}</h3>
 <ol class="steps">

@@ -193,6 +193,9 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 		}
 	}
 	c.happened(p, o)
+	if o.Result != nil {
+		p.add(markdownTraffic(o.Result.Traffic), markdownFold)
+	}
 	if o.Result != nil && len(o.Steps) > 0 {
 		p.add("\n**What was planned**\n\n", markdownFold)
 	}

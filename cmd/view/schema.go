@@ -56,6 +56,7 @@ func schemaEnums() map[reflect.Type][]any {
 			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled,
 			planner.OutcomeInterrupted},
 		reflect.TypeFor[planner.Readiness](): {planner.Ready, planner.NeedsAnswer, planner.ByHand},
+		reflect.TypeFor[planner.Method]():    {planner.ByAccessLog, planner.ByMetrics, planner.ByProbes, planner.ByNothing},
 		reflect.TypeFor[proof.Verdict]():     {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
 	}
 }

@@ -37,6 +37,9 @@ func (s Style) statusFew(b *strings.Builder, r planner.StatusReport) {
 	for _, bs := range r.Buckets {
 		s.bucketNames(b, bs)
 	}
+	if len(r.Buckets) == 1 {
+		s.plot(b, r.Buckets[0].Traffic)
+	}
 }
 
 // statusCounts are the buckets by standing, and those that drifted.
@@ -106,8 +109,20 @@ func (s Style) bucketNames(b *strings.Builder, bs planner.BucketStatus) {
 		s.servers(b, "authoritative", n.Authoritative)
 		s.servers(b, "resolver", n.Resolvers)
 	}
+	s.traffic(b, bs.Traffic)
 	s.findings(b, bs.Findings)
 	s.drift(b, bs)
+}
+
+// traffic is the share that each path serves, and what is not known of it.
+func (s Style) traffic(b *strings.Builder, t *planner.Traffic) {
+	if t == nil {
+		return
+	}
+	s.hang(b, "    traffic         ", 20, visible(t.Says))
+	for _, u := range t.Unknown {
+		s.hang(b, "    not known       ", 20, visible(u))
+	}
 }
 
 // drift is what was changed by hand, who to ask, and what would mend it.

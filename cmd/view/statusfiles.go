@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ func StatusMarkdown(r planner.StatusReport) string {
 
 // statusPart is one bucket, folded.
 func statusPart(b planner.BucketStatus) string {
-	if len(b.Names)+len(b.Findings)+len(b.Drift) == 0 && b.Why == "" {
+	if len(b.Names)+len(b.Findings)+len(b.Drift) == 0 && b.Why == "" && b.Traffic == nil {
 		return ""
 	}
 	var t strings.Builder
@@ -72,7 +73,20 @@ func statusPart(b planner.BucketStatus) string {
 			fmt.Fprintf(&t, "  - %s: %s\n", markdownText(short(x.Server)), markdownText(short(answerWords(x))))
 		}
 	}
+	t.WriteString(markdownTraffic(b.Traffic))
 	return t.String() + markdownFold
+}
+
+// markdownTraffic is what was measured, and the curves.
+func markdownTraffic(t *planner.Traffic) string {
+	if t == nil {
+		return ""
+	}
+	text := "\n" + markdownText(clip(t.Says)) + "\n"
+	for _, u := range t.Unknown {
+		text += "\n- not known: " + markdownText(clip(u)) + "\n"
+	}
+	return text + markdownCurves(t)
 }
 
 func orAbsent(v string) string {
@@ -136,6 +150,7 @@ type statusHTML struct {
 	Headline, Class string
 	Names           htmlTable
 	AskWords        string
+	Curves          template.HTML
 }
 
 // StatusHTML is a status as one self-contained HTML file. Its error is a fault of
@@ -150,7 +165,7 @@ func StatusHTML(r planner.StatusReport) (string, error) {
 		}
 		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Address, Code: true}, {Text: string(b.Standing), Class: class},
 			{Text: string(b.Stage)}, {Text: b.Why}})
-		part := statusHTML{BucketStatus: b, Headline: statusHeadline(b), Class: class, AskWords: strings.Join(b.Ask, ", ")}
+		part := statusHTML{BucketStatus: b, Headline: statusHeadline(b), Class: class, AskWords: strings.Join(b.Ask, ", "), Curves: svgCurves(b.Traffic)}
 		for _, n := range b.Names {
 			part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: "provider"}, {Text: orAbsent(n.Record), Code: true}, {Text: n.Serves}})
 			for _, x := range n.Authoritative {
@@ -183,5 +198,7 @@ const statusTemplate = `<h1>edgeward status</h1>
 {{end}}{{end}}{{range .Findings}}<article class="{{.Severity}}"><h4><span class="word {{.Severity}}">{{.Severity}}</span> {{text .Summary}}</h4>
 <p>{{text .Detail}}</p></article>
 {{end}}{{if .Names.Rows}}<div class="cards">{{template "table" .Names}}</div>
-{{end}}</section>
+{{end}}{{with .Traffic}}<p>{{text .Says}}</p>
+{{range .Unknown}}<p class="soft">Not known: {{text .}}</p>
+{{end}}{{end}}{{.Curves}}</section>
 {{end}}`

@@ -22,6 +22,8 @@ type statusGroup struct {
 	said   said
 	who    []string
 	serves string
+	// traffic is what was measured of each.
+	traffic []*planner.Traffic
 }
 
 // statusMany is a status that is one screen: what needs a look by name and with
@@ -91,6 +93,7 @@ func statusParts(r planner.StatusReport) (loud []planner.BucketStatus, groups []
 		}
 		at[key].said.add(bs.Why, words)
 		at[key].who = append(at[key].who, bs.Address)
+		at[key].traffic = append(at[key].traffic, bs.Traffic)
 	}
 	order := []planner.Standing{planner.StandUnderWay, planner.StandNew, planner.StandDone}
 	slices.SortStableFunc(groups, func(a, b *statusGroup) int {
@@ -128,6 +131,9 @@ func (s Style) statusTable(b *strings.Builder, groups []*statusGroup) {
 		text := someNames(g.who, 3)
 		if why := g.said.String(); why != "" {
 			text = gist(why) + ": " + text
+		}
+		if share := shareWords(g.traffic); share != "" {
+			text = share + "; " + text
 		}
 		s.hang(b, strings.Repeat(" ", count+2), count+2, text)
 	}
