@@ -27,7 +27,7 @@ import (
 type distributions struct {
 	c    *Client
 	list *sweep[listing]
-	tags *sweep[map[string]map[string]string] // by ARN
+	tags *sweep[tagging]
 
 	// after is the end of the last refused or lost creation, which may have made
 	// a distribution of ours all the same: the sweeps have to begin after it.
@@ -43,8 +43,16 @@ type distributions struct {
 // listing is one complete ListDistributions.
 type listing struct {
 	byID map[string]providers.Distribution
+	// byAlias are IDs by an alias as it is written, lower case.
+	byAlias map[string][]string
 	// uses counts the distributions of each cache policy.
 	uses map[string]int
+}
+
+// tagging is one complete GetResources.
+type tagging struct {
+	byARN    map[string]map[string]string
+	byBucket map[string][]string // ARNs by the value of TagBucket
 }
 
 // written is what the last write of a distribution left: its version, "" when
@@ -85,7 +93,7 @@ func (c *Client) cloudFront(ctx context.Context) (*cloudfront.Client, error) {
 
 func (d *distributions) sweepList(ctx context.Context) (listing, error) {
 	const op = "list the distributions"
-	l := listing{byID: map[string]providers.Distribution{}, uses: map[string]int{}}
+	l := listing{byID: map[string]providers.Distribution{}, byAlias: map[string][]string{}, uses: map[string]int{}}
 	client, err := d.c.cloudFront(ctx)
 	if err != nil {
 		return l, err
@@ -104,6 +112,10 @@ func (d *distributions) sweepList(ctx context.Context) (listing, error) {
 			row := &page.Items[i]
 			one := fromSummary(row)
 			l.byID[one.ID] = one
+			for _, a := range one.Settings.Aliases {
+				a = strings.ToLower(a)
+				l.byAlias[a] = append(l.byAlias[a], one.ID)
+			}
 			for policy := range policiesOf(row) {
 				l.uses[policy]++
 			}
@@ -142,11 +154,12 @@ func policiesOf(row *types.DistributionSummary) map[string]bool {
 }
 
 // sweepTags reads the tags of every distribution that has TagBucket.
-func (d *distributions) sweepTags(ctx context.Context) (map[string]map[string]string, error) {
+func (d *distributions) sweepTags(ctx context.Context) (tagging, error) {
 	const op = "list the tagged distributions"
+	all := tagging{byARN: map[string]map[string]string{}, byBucket: map[string][]string{}}
 	cfg, err := d.c.Config(ctx)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	client := resourcegroupstaggingapi.NewFromConfig(cfg, func(o *resourcegroupstaggingapi.Options) {
 		o.Region = global
@@ -157,25 +170,26 @@ func (d *distributions) sweepTags(ctx context.Context) (map[string]map[string]st
 		TagFilters:          []taggingtypes.TagFilter{{Key: sdk.String(providers.TagBucket)}},
 		ResourcesPerPage:    sdk.Int32(100),
 	}
-	all := map[string]map[string]string{}
 	for {
 		out, err := client.GetResources(ctx, in)
 		if err != nil {
-			return nil, d.c.fail(op, "tag:GetResources", err)
+			return all, d.c.fail(op, "tag:GetResources", err)
 		}
 		for _, r := range out.ResourceTagMappingList {
 			tags := map[string]string{}
 			for _, t := range r.Tags {
 				tags[sdk.ToString(t.Key)] = sdk.ToString(t.Value)
 			}
-			all[sdk.ToString(r.ResourceARN)] = tags
+			arn, bucket := sdk.ToString(r.ResourceARN), tags[providers.TagBucket]
+			all.byARN[arn] = tags
+			all.byBucket[bucket] = append(all.byBucket[bucket], arn)
 		}
 		next := sdk.ToString(out.PaginationToken)
 		if next == "" {
 			return all, nil
 		}
 		if next == sdk.ToString(in.PaginationToken) {
-			return nil, d.c.fail(op, "", errRepeats)
+			return all, d.c.fail(op, "", errRepeats)
 		}
 		in.PaginationToken = &next
 	}
@@ -185,7 +199,7 @@ func (d *distributions) sweepTags(ctx context.Context) (map[string]map[string]st
 // sweeps began, or what they do not show yet, is read by itself.
 func (d *distributions) Find(ctx context.Context, bucket string, names []string) ([]providers.Distribution, error) {
 	var list *answer[listing]
-	var tags *answer[map[string]map[string]string]
+	var tags *answer[tagging]
 	both, stop := errgroup.WithContext(ctx)
 	both.Go(func() (err error) { list, err = d.list.get(stop, d.after.Load()); return err })
 	both.Go(func() (err error) { tags, err = d.tags.get(stop, d.after.Load()); return err })
@@ -219,17 +233,15 @@ func (d *distributions) Find(ctx context.Context, bucket string, names []string)
 }
 
 // candidates are the IDs of all that may concern a bucket, sorted.
-func (d *distributions) candidates(list listing, tags map[string]map[string]string, bucket string, names []string) []string {
+func (d *distributions) candidates(list listing, tags tagging, bucket string, names []string) []string {
 	ids := map[string]bool{}
-	for id, one := range list.byID {
-		if concerns(one.Settings.Aliases, names) {
+	for _, n := range names {
+		for _, id := range list.concerning(strings.ToLower(n)) {
 			ids[id] = true
 		}
 	}
-	for arn, t := range tags {
-		if t[providers.TagBucket] == bucket {
-			ids[idOf(arn)] = true
-		}
+	for _, arn := range tags.byBucket[bucket] {
+		ids[idOf(arn)] = true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -244,6 +256,24 @@ func (d *distributions) candidates(list listing, tags map[string]map[string]stri
 		}
 	}
 	return slices.Sorted(maps.Keys(ids))
+}
+
+// concerning are the IDs of the distributions with an alias that is name, or
+// covers it, or is covered by it.
+func (l listing) concerning(name string) []string {
+	ids := slices.Clone(l.byAlias[name])
+	for rest := name; rest != ""; {
+		_, rest, _ = strings.Cut(rest, ".")
+		ids = append(ids, l.byAlias["*."+rest]...)
+	}
+	if strings.HasPrefix(name, "*.") {
+		for alias, has := range l.byAlias {
+			if providers.AliasOver(name, alias) {
+				ids = append(ids, has...)
+			}
+		}
+	}
+	return ids
 }
 
 // idOf is the ID in arn:aws:cloudfront::123456789012:distribution/E….
@@ -271,15 +301,15 @@ func (d *distributions) outdated(row providers.Distribution, began int64) bool {
 // tagsOf are the tags of one distribution: the sweep's if it began after our
 // last write of them and shows that write, else read now; nil when the sweep
 // does not have them and nothing was written.
-func (d *distributions) tagsOf(ctx context.Context, arn string, swept *answer[map[string]map[string]string]) (map[string]string, error) {
+func (d *distributions) tagsOf(ctx context.Context, arn string, swept *answer[tagging]) (map[string]string, error) {
 	d.mu.Lock()
 	wrote, ok := d.tagged[arn]
 	d.mu.Unlock()
 	if !ok {
-		return maps.Clone(swept.val[arn]), nil
+		return maps.Clone(swept.val.byARN[arn]), nil
 	}
-	if swept.began > wrote.order && contains(swept.val[arn], wrote.tags) {
-		return maps.Clone(swept.val[arn]), nil
+	if swept.began > wrote.order && contains(swept.val.byARN[arn], wrote.tags) {
+		return maps.Clone(swept.val.byARN[arn]), nil
 	}
 	return d.Tags(ctx, arn)
 }

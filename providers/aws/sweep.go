@@ -10,14 +10,18 @@ import (
 )
 
 // sweep answers many callers from one complete read. Callers who ask while a
-// read is under way share it; an answer younger than fresh is used again; a
+// read is under way share it; an answer younger than fresh is used again, and a
+// list also while it is younger than the read took: reading takes at most half
+// of the time. A
 // read that failed, in whatever page, is an error to all its callers and is
 // not kept.
 type sweep[T any] struct {
 	clock providers.Clock
 	fresh time.Duration
-	order *atomic.Int64
-	fetch func(context.Context) (T, error)
+	// single says that it reads one thing and no list.
+	single bool
+	order  *atomic.Int64
+	fetch  func(context.Context) (T, error)
 
 	mu     sync.Mutex
 	flight *flight[T]
@@ -30,6 +34,7 @@ type answer[T any] struct {
 	val   T
 	began int64
 	at    time.Time
+	took  time.Duration
 }
 
 type flight[T any] struct {
@@ -45,6 +50,14 @@ func newSweep[T any](c *Client, fetch func(context.Context) (T, error)) *sweep[T
 	return &sweep[T]{clock: c.opts.Clock, fresh: c.opts.Freshness, order: &c.order, fetch: fetch}
 }
 
+// usable is for how long an answer is.
+func (s *sweep[T]) usable(a *answer[T]) time.Duration {
+	if s.single {
+		return s.fresh
+	}
+	return max(s.fresh, a.took)
+}
+
 // get returns an answer of a read that began after the event numbered after;
 // 0 takes any. One caller's ctx ends its own wait only; the read ends when
 // nobody waits for it any more.
@@ -53,7 +66,7 @@ func (s *sweep[T]) get(ctx context.Context, after int64) (*answer[T], error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	if a := s.last; a != nil && a.began > after && s.clock.Now().Sub(a.at) < s.fresh {
+	if a := s.last; a != nil && a.began > after && s.clock.Now().Sub(a.at) < s.usable(a) {
 		s.mu.Unlock()
 		return a, nil
 	}
@@ -87,11 +100,13 @@ func (s *sweep[T]) start(ctx context.Context) *flight[T] {
 	s.flight = f
 	go func() {
 		defer cancel()
+		from := s.clock.Now()
 		val, err := s.fetch(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if f.err = err; err == nil {
 			f.ans = &answer[T]{val: val, began: f.began, at: s.clock.Now()}
+			f.ans.took = f.ans.at.Sub(from)
 			if s.last == nil || s.last.began < f.began {
 				s.last = f.ans
 			}
@@ -123,7 +138,7 @@ func (s *sweeps[T]) get(ctx context.Context, key string) (T, error) {
 	one := s.byKey[key]
 	if one == nil {
 		one = newSweep(s.c, func(ctx context.Context) (T, error) { return s.fetch(ctx, key) })
-		one.fresh = s.fresh
+		one.fresh, one.single = s.fresh, true
 		s.byKey[key] = one
 	}
 	s.mu.Unlock()

@@ -37,7 +37,8 @@ type reads[R any] struct {
 	number uint64
 	last   *listing[R]
 	flight *listing[R]
-	// singles counts names read singly since singlesFrom.
+	// singles counts names read singly since the last listing, or the last rest; the
+	// last was read at singlesFrom.
 	singles     int
 	singlesFrom time.Time
 }
@@ -46,9 +47,11 @@ type reads[R any] struct {
 // is nil.
 type listing[R any] struct {
 	number, writes uint64
-	// ended, and not its beginning, is what a listing's age is counted from: a
-	// zone may take longer to list than a listing is used.
+	// ended, and not its beginning, is what a listing's age is counted from, for a
+	// zone may take long to list. It is used for as long as it took, so that a zone
+	// is listed for at most half of the time.
 	ended time.Time
+	took  time.Duration
 	done  chan struct{}
 	rows  map[string][]R
 	err   error
@@ -71,7 +74,7 @@ func (z *reads[R]) read(ctx context.Context, name string, anew bool) ([]R, error
 	for single := false; ; {
 		now := z.clock.Now()
 		z.mu.Lock()
-		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < fresh) {
+		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < max(fresh, l.took)) {
 			rows := l.rows[name]
 			if len(rows) > 0 || !z.doubtful || z.size <= z.page {
 				z.mu.Unlock()
@@ -118,7 +121,7 @@ func (z *reads[R]) list(ctx context.Context) (map[string][]R, error) {
 	for {
 		now := z.clock.Now()
 		z.mu.Lock()
-		if l := z.last; l != nil && l.writes >= since && now.Sub(l.ended) < fresh {
+		if l := z.last; l != nil && l.writes >= since && now.Sub(l.ended) < max(fresh, l.took) {
 			z.mu.Unlock()
 			return l.rows, nil
 		}
@@ -143,17 +146,18 @@ func (z *reads[R]) list(ctx context.Context) (map[string][]R, error) {
 }
 
 // cheaperSingly says, with z.mu held, whether to read one name rather than the
-// whole zone: until as many names were read singly as the zone has pages, so
-// that it never costs more than twice the better of the two.
+// whole zone: until as many names were read singly as the zone has pages, with
+// no rest between them, so that it never costs more than twice the better of the
+// two.
 func (z *reads[R]) cheaperSingly(now time.Time) bool {
 	pages := (z.size + z.page - 1) / z.page
 	if pages <= 1 {
 		return false
 	}
 	if now.Sub(z.singlesFrom) > fresh {
-		z.singles, z.singlesFrom = 0, now
+		z.singles = 0
 	}
-	z.singles++
+	z.singles, z.singlesFrom = z.singles+1, now
 	return z.singles <= pages
 }
 
@@ -172,8 +176,10 @@ func (z *reads[R]) begin() *listing[R] {
 
 // sweep lists the zone for all who wait for l.
 func (z *reads[R]) sweep(ctx context.Context, l *listing[R]) error {
+	began := z.clock.Now()
 	rows, err := z.all(ctx)
 	l.ended = z.clock.Now()
+	l.took = l.ended.Sub(began)
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	z.flight = nil
@@ -182,7 +188,7 @@ func (z *reads[R]) sweep(ctx context.Context, l *listing[R]) error {
 		for _, r := range rows {
 			z.size += len(r)
 		}
-		l.rows, z.last = rows, l
+		l.rows, z.last, z.singles = rows, l, 0
 	} else if ctx.Err() == nil {
 		l.err = err
 	}

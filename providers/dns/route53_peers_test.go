@@ -14,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
-	"github.com/google/go-cmp/cmp"
 	"github.com/edgeward/edgeward/providers"
 	"github.com/edgeward/edgeward/providers/providertest"
 	"github.com/edgeward/edgeward/providers/providertest/motolab"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestRoute53ConformsOnMoto runs the suite against moto_server's Route 53: our
