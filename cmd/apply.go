@@ -69,37 +69,55 @@ was interrupted. When nothing was attempted, nothing is written.
 
 // applyRun plans and applies, one way or the other.
 func (a *app) applyRun(c *cobra.Command, args []string, goal planner.Goal) error {
-	o, err := a.options(goal)
+	r, err := a.runOf(c, args, goal)
 	if err != nil {
 		return err
 	}
-	if goal == planner.Rollback {
-		o.Targets = append(o.Targets, args...)
-	}
-	if err := a.intoPlan(""); err != nil {
-		return err
-	}
-	if a.flags.json && !a.flags.autoApprove {
-		return refuse("type "+a.again(c, args)+" -json -auto-approve", "-json has no place for the plan and the question")
-	}
-	cfg, err := a.load()
-	if err != nil {
-		return err
-	}
-	commands := view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args)}
-	if o.Until != "" {
-		commands.Further = a.again(c, args, "until")
-	}
-	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
-		return a.locked(ctx, c, cfg, w, func(ctx context.Context) error {
-			return a.planAndExecute(ctx, c, args, w, o, commands)
+	return a.inWorld(c.Context(), r.config, func(ctx context.Context, w world) error {
+		return a.locked(ctx, c, r.config, w, func(ctx context.Context) error {
+			return a.planAndExecute(ctx, c, args, w, r.options, r.commands)
 		})
 	})
+}
+
+// asked is what a run was asked to do.
+type asked struct {
+	options  planner.Options
+	config   *config.Config
+	commands view.Commands
+}
+
+// runOf reads the flags and the configuration of a run.
+func (a *app) runOf(c *cobra.Command, args []string, goal planner.Goal) (r asked, err error) {
+	if r.options, err = a.options(goal); err != nil {
+		return r, err
+	}
+	if goal == planner.Rollback {
+		r.options.Targets = append(r.options.Targets, args...)
+	}
+	if err := a.intoPlan(""); err != nil {
+		return r, err
+	}
+	if a.flags.json && !a.flags.autoApprove {
+		return r, refuse("type "+a.again(c, args)+" -json -auto-approve", "-json has no place for the plan and the question")
+	}
+	r.commands = view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args)}
+	if r.options.Until != "" {
+		r.commands.Further = a.again(c, args, "until")
+	}
+	r.config, err = a.load()
+	return r, err
 }
 
 func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []string, w world, o planner.Options, commands view.Commands) error {
 	if w.sandbox != nil && o.Goal == planner.Rollback {
 		if err := a.migrateFirst(ctx, w); err != nil {
+			return err
+		}
+	}
+	if o.Goal == planner.Rollback {
+		var err error
+		if o, err = a.rollbackOptions(o, w.Clock); err != nil {
 			return err
 		}
 	}

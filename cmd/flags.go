@@ -22,11 +22,15 @@ type flags struct {
 	vars, varFiles []string
 
 	targets, excludes []string
-	waves             []string
-	until             string
-	retry             []string
-	parallelism       int
-	sandbox           bool
+	shard             string
+
+	since, distribution, aws string
+	acceptHTTPSLoss          bool
+	waves                    []string
+	until                    string
+	retry                    []string
+	parallelism              int
+	sandbox                  bool
 
 	out              string
 	json             bool
@@ -63,6 +67,7 @@ func (a *app) worldFlags(c *cobra.Command) {
 	f.StringArrayVar(&a.flags.waves, "wave", nil, "only the buckets of the wave `NAME`; may be repeated")
 	f.IntVar(&a.flags.parallelism, "parallelism", 0, "look at or change `N` buckets at the same time (default: the configuration's)")
 	f.BoolVar(&a.flags.sandbox, "sandbox", false, "run against a simulated world made from the configuration; nothing leaves the machine")
+	f.StringVar(&a.flags.shard, "shard", "", "only part `I/N` of the buckets, the same ones in every run")
 	for _, name := range []string{"target", "exclude"} {
 		a.complete(c, name, a.addresses)
 	}
@@ -167,6 +172,10 @@ func (a *app) options(goal planner.Goal) (planner.Options, error) {
 			hint = "did you mean -until=" + near + "? " + hint
 		}
 		return o, refuse(hint, "unknown stage %q", a.flags.until)
+	}
+	var err error
+	if o.Shard, err = planner.ParseShard(a.flags.shard); err != nil {
+		return o, refuse("-shard=2/5 is the second of five parts", "%v", err)
 	}
 	if a.flags.lockTimeout < 0 {
 		return o, refuse("leave it out to wait for no lock", "-lock-timeout is %s, which is less than nothing", a.flags.lockTimeout)

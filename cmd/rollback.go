@@ -1,7 +1,15 @@
 package cmd
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
 	"github.com/spf13/cobra"
 )
 
@@ -10,20 +18,108 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Use: "rollback [FLAGS] [ADDR…]", GroupID: groupMove,
 		Short: "Plan, ask, and go back to S3",
 		Long: `rollback puts back the records that stood before the switch: of the buckets
-named, or of all. The distributions stay as they are, because resolvers still
-send visitors there. A bucket that was rolled back is held: no later apply
-switches it until edgeward apply -retry=ADDR.
+named, or of all, at once and not in waves. The distributions stay as they are,
+because resolvers still send visitors there. A bucket that was rolled back is
+held: no later apply switches it until edgeward apply -retry=ADDR. It may be
+interrupted and run again at any moment.
+
+-since=TIME takes only buckets that were switched since then: a time such as
+2026-03-01T12:00:00Z, or for how long, such as 2h. A bucket that is on its way
+counts.
+
+-distribution=ID goes back with a bucket that the configuration no longer has,
+from the tags of its distribution alone: the name that was moved, its old record
+and the zone stand there. The dns_provider of that zone, and the aws block that
+-aws names, must still be in the configuration. Further names of that
+distribution are left alone.
+
+A bucket of which the way back would hurt visitors is refused, and says what to
+do: one that is closed to all but its distribution, and one whose visitors were
+sent to https, which browsers remember and S3 cannot answer. -accept-https-loss
+goes back all the same.
 
 ` + applyExitCodes,
 		Example: `  edgeward rollback bucket.assets
-  edgeward rollback 'bucket.site["www.example.com"]' -auto-approve`,
+  edgeward rollback 'bucket.site["www.example.com"]' -auto-approve
+  edgeward rollback -since=2h
+  edgeward rollback -distribution=E2QWRUHEXAMPLE -aws=shop`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error { return a.applyRun(c, args, planner.Rollback) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if a.flags.distribution != "" {
+				return a.rollbackOrphan(c, args)
+			}
+			if c.Flags().Changed("aws") {
+				return refuse("leave it out: a bucket's own aws block is used", "-aws is for -distribution=ID")
+			}
+			return a.applyRun(c, args, planner.Rollback)
+		},
 		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return a.addresses(c), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	a.worldFlags(c)
 	a.runFlags(c)
+	f := c.Flags()
+	f.StringVar(&a.flags.since, "since", "", "only buckets that were switched since `TIME`, or for so long, such as 2h")
+	f.StringVar(&a.flags.distribution, "distribution", "", "the bucket of the distribution `ID`, which the configuration no longer has")
+	f.StringVar(&a.flags.aws, "aws", "", "the aws block `NAME` of that distribution's account (default: the SDK's default chain)")
+	f.BoolVar(&a.flags.acceptHTTPSLoss, "accept-https-loss", false, "go back also where browsers would go on asking by https, which S3 cannot answer")
 	return c
+}
+
+// rollbackOptions are those that only a way back has.
+func (a *app) rollbackOptions(o planner.Options, clock providers.Clock) (planner.Options, error) {
+	o.AcceptHTTPSLoss = a.flags.acceptHTTPSLoss
+	if a.flags.since == "" {
+		return o, nil
+	}
+	now := clock.Now()
+	at, err := time.Parse(time.RFC3339, a.flags.since)
+	if err != nil {
+		ago, bad := config.ParseDuration(a.flags.since)
+		if bad != nil {
+			return o, refuse("type a time with its zone, such as 2026-03-01T12:00:00Z, or a duration, such as 2h", "-since=%s is neither a time nor a duration", a.flags.since)
+		}
+		at = now.Add(-ago)
+	}
+	if at.After(now) {
+		return o, refuse("type a time before now", "-since=%s is yet to come", a.flags.since)
+	}
+	o.Since = at
+	return o, nil
+}
+
+// rollbackOrphan goes back with a bucket that the configuration no longer has.
+func (a *app) rollbackOrphan(c *cobra.Command, args []string) error {
+	for _, f := range []string{"target", "exclude", "wave", "shard", "since", "sandbox"} {
+		if c.Flags().Changed(f) {
+			return refuse("leave it out", "-%s and -distribution=ID do not go together", f)
+		}
+	}
+	if len(args) > 0 {
+		return refuse("leave the address out, or -distribution", "an address and -distribution=ID do not go together")
+	}
+	r, err := a.runOf(c, args, planner.Rollback)
+	if err != nil {
+		return err
+	}
+	cfg := *r.config
+	if !slices.ContainsFunc(cfg.Accounts, func(x config.Account) bool { return x.Name == a.flags.aws }) && a.flags.aws == "" {
+		cfg.Accounts = append(slices.Clone(cfg.Accounts), config.Account{})
+	}
+	return a.inWorld(c.Context(), &cfg, func(ctx context.Context, w world) error {
+		return a.locked(ctx, c, &cfg, w, func(ctx context.Context) error {
+			b, left, err := planner.Orphan(ctx, w.World, &cfg, a.flags.aws, a.flags.distribution)
+			if err != nil {
+				return err
+			}
+			if left != nil {
+				fmt.Fprintf(a.stderr, "%s: %s left alone: the tags do not say who has added them\n", b.Address, strings.Join(left, ", "))
+			}
+			alone := cfg
+			alone.Buckets = []config.Bucket{b}
+			w.config = &alone
+			return a.planAndExecute(ctx, c, args, w, r.options, r.commands)
+		})
+	})
 }

@@ -246,7 +246,7 @@ func (b *bar) clear() {
 // bucketRecord is what a resumed verify of buckets must have in common with the
 // one before.
 func (a *app) bucketRecord(c *config.Config, o planner.Options, v *verifyFlags) recordHeader {
-	settings := []string{c.Digest(a.loadOptions().DNSTypes), strconv.FormatBool(a.flags.sandbox), strings.Join(o.Targets, " "), strings.Join(o.Excludes, " ")}
+	settings := []string{c.Digest(a.loadOptions().DNSTypes), strconv.FormatBool(a.flags.sandbox), strings.Join(o.Targets, " "), strings.Join(o.Excludes, " "), o.Shard.String()}
 	return recordHeader{Of: "the buckets of a configuration", Seed: v.seed, Settings: shortDigest(settings...)}
 }
 

@@ -247,8 +247,11 @@ func anySet(b block, name string) bool {
 	return slices.ContainsFunc(b.layers, func(ly layer) bool { return ly.body.Attributes[name] != nil })
 }
 
+// DefaultLowTTL is the TTL while switching, where dns sets nothing.
+const DefaultLowTTL = time.Minute
+
 func (l *loader) readDNS(b block, pb *placedBucket) {
-	pb.DNS.LowTTL = time.Minute
+	pb.DNS.LowTTL = DefaultLowTTL
 	low, lowAt := b.duration("low_ttl", ttlRule("low_ttl", "Write \"60s\"."))
 	if low != nil {
 		pb.DNS.LowTTL = *low

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"math"
 	"regexp"
 	"strconv"
@@ -88,4 +89,14 @@ func positive(name string) func(time.Duration) *flaw {
 		}
 		return nil
 	}
+}
+
+// ParseDuration reads a duration as the configuration writes it, such as "90s",
+// "1h30m" or "7d".
+func ParseDuration(s string) (time.Duration, error) {
+	d, f := parseDuration(s)
+	if f != nil {
+		return 0, errors.New(f.detail)
+	}
+	return d, nil
 }

@@ -33,7 +33,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	if p.Goal == Rollback {
 		parts = PartTags | PartAuthoritative | PartResolvers | partFinished
 	}
-	plans := make([]BucketPlan, len(chosen))
+	plans, before := make([]BucketPlan, len(chosen)), make([]bool, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
 		a, err := patiently(ctx, w, c, b, parts)
 		if stopsAll(ctx, err) {
@@ -41,6 +41,9 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		}
 		a.Retry = retries(o, b)
 		if p.Goal == Rollback && err == nil {
+			if before[i] = a.switchedBefore(o.Since); before[i] {
+				return nil
+			}
 			a.HTTPS = keepsHTTPS(ctx, w, b, a)
 		}
 		plans[i] = planBucket(b, a, err, o, p.Goal)
@@ -49,7 +52,11 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	if err != nil {
 		return p, err
 	}
-	p.Buckets = append(p.Buckets, plans...)
+	for i, bp := range plans {
+		if !before[i] {
+			p.Buckets = append(p.Buckets, bp)
+		}
+	}
 	p.Summary = summarize(p.Buckets, p.Goal)
 	p.Waves = planWaves(c, p)
 	p.Findings = planFindings(c, p)
@@ -121,7 +128,7 @@ func choose(c *config.Config, o Options) ([]config.Bucket, error) {
 	var out []config.Bucket
 	for _, b := range c.Buckets {
 		if (len(o.Targets) == 0 || matchesAny(o.Targets, b.Address)) && !matchesAny(o.Excludes, b.Address) &&
-			(len(o.Waves) == 0 || slices.Contains(o.Waves, b.Wave)) {
+			(len(o.Waves) == 0 || slices.Contains(o.Waves, b.Wave)) && o.Shard.has(b.Address) {
 			out = append(out, b)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
@@ -73,6 +74,9 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 	}
 	v.Expect = expectInSync
 	v.Undo = "edgeward apply -retry='" + b.Address + "'"
+	if strings.HasPrefix(b.Address, orphanAddress) {
+		v.Undo = "write its bucket block again, then edgeward apply -retry=ADDR"
+	}
 	return v
 }
 
@@ -115,6 +119,24 @@ func restoreRecords(ctx context.Context, s scene) error {
 		}
 	}
 	return s.replace(ctx, "restore the record of", rs)
+}
+
+// switchedBefore says that the bucket was switched before since, or is not switched
+// at all. When is not known of a bucket that is on its way, or that another
+// version has switched: that one counts as switched since, unless it was finished
+// before.
+func (a Actual) switchedBefore(since time.Time) bool {
+	if since.IsZero() {
+		return false
+	}
+	if !a.begun() {
+		return true
+	}
+	at, ok := a.Crumbs.switchedAt()
+	if !ok {
+		at, ok = readTime(a.Crumbs[crumbFinished])
+	}
+	return ok && at.Before(since)
 }
 
 // checkRestored: the world answers with the old records.

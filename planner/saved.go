@@ -49,6 +49,8 @@ type SavedOptions struct {
 	Waves    []string `json:"waves,omitempty"`
 	Until    Kind     `json:"until,omitempty"`
 	Retry    []string `json:"retry,omitempty"`
+	// Shard is "I/N", "" for all buckets.
+	Shard string `json:"shard,omitempty"`
 }
 
 // Save puts p, which was made with o, into its saved form. edgeward is the
@@ -57,7 +59,7 @@ type SavedOptions struct {
 func Save(p Plan, o Options, edgeward, configuration string) Saved {
 	s := Saved{
 		Kind: savedKind, FormatVersion: SavedVersion, Edgeward: edgeward, Configuration: configuration,
-		Chosen: SavedOptions{Targets: o.Targets, Excludes: o.Excludes, Waves: o.Waves, Until: o.Until, Retry: o.Retry},
+		Chosen: SavedOptions{Targets: o.Targets, Excludes: o.Excludes, Waves: o.Waves, Until: o.Until, Retry: o.Retry, Shard: o.Shard.String()},
 		Plan:   p, Accounts: map[string]string{}, Facts: map[string][]Fact{},
 	}
 	for _, b := range p.Buckets {
@@ -131,6 +133,9 @@ func (s Saved) whole() error {
 	if s.Plan.Goal != Migrate && s.Plan.Goal != Rollback {
 		return fmt.Errorf("its goal is %q", s.Plan.Goal)
 	}
+	if _, err := ParseShard(s.Chosen.Shard); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, b := range s.Plan.Buckets {
 		if seen[b.Address] {
@@ -158,7 +163,8 @@ func (s Saved) whole() error {
 // Options are those that the plan was made with; how much is done at the same
 // time is the run's own choice.
 func (s Saved) Options(parallelism int) Options {
-	return Options{Goal: s.Plan.Goal, Targets: s.Chosen.Targets, Excludes: s.Chosen.Excludes, Waves: s.Chosen.Waves,
+	shard, _ := ParseShard(s.Chosen.Shard) // ReadSaved has read it once
+	return Options{Goal: s.Plan.Goal, Shard: shard, Targets: s.Chosen.Targets, Excludes: s.Chosen.Excludes, Waves: s.Chosen.Waves,
 		Until: s.Chosen.Until, Retry: s.Chosen.Retry, Parallelism: parallelism}
 }
 

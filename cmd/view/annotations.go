@@ -81,6 +81,10 @@ func ReportAnnotations(r planner.Report, at places) []Annotation {
 	for _, res := range r.Results {
 		switch res.Outcome {
 		case planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeWaiting, planner.OutcomeSkipped:
+		case planner.OutcomeRolled:
+			if r.Goal == planner.Rollback {
+				continue
+			}
 		default:
 			continue
 		}

@@ -93,7 +93,8 @@ func title(g planner.Goal) string {
 	return "Apply"
 }
 
-// settled outcomes need no line of their own.
+// settled outcomes need no line of their own, unless they have a cause: as a bucket
+// that an apply took back to S3 by itself.
 func settled(o planner.Outcome) bool {
 	switch o {
 	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeStopped:
@@ -103,12 +104,12 @@ func settled(o planner.Outcome) bool {
 }
 
 func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
-	if settled(res.Outcome) {
+	if settled(res.Outcome) && res.Why == "" {
 		return
 	}
 	color := yellow
 	switch res.Outcome {
-	case planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeBlocked:
+	case planner.OutcomeRolled, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeBlocked:
 		color = red
 	}
 	text := ""
@@ -155,6 +156,10 @@ func goOn(r planner.Report, c Commands) string {
 		switch res.Outcome {
 		case planner.OutcomeStopped:
 			stopped = true
+		case planner.OutcomeRolled:
+			if r.Goal != planner.Rollback {
+				held = append(held, res.Address)
+			}
 		case planner.OutcomeHeld:
 			held = append(held, res.Address)
 		case planner.OutcomeWaiting, planner.OutcomeInterrupted, planner.OutcomeFailed,
