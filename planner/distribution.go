@@ -231,6 +231,8 @@ func show(s providers.Settings, f providers.Field, a Actual) string {
 		return s.WebACL
 	case providers.FieldDefaultRootObject:
 		return s.DefaultRootObject
+	case providers.FieldOriginAccess:
+		return s.OriginAccessID
 	case providers.FieldLogging:
 		if s.Logging == (providers.Logging{}) {
 			return ""

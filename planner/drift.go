@@ -53,7 +53,7 @@ func drift(b config.Bucket, a Actual) []Drift {
 			out = append(out, Drift{c.Path, c.After, c.Before, apply})
 		}
 	}
-	return append(out, policyDrift(b, a)...)
+	return slices.Concat(out, policyDrift(b, a), lockDrift(b, a))
 }
 
 // goneDrift: names that point at a distribution which is not there any more, or
@@ -116,6 +116,9 @@ func policyDrift(b config.Bucket, a Actual) []Drift {
 		}
 		return out
 	}
+	if a.Crumbs.locked() {
+		return out
+	}
 	if public := s.PolicyPublic && !s.Block.RestrictPublicBuckets; s.RequesterPays || !public && (!s.ACLsEnabled || s.Block.IgnorePublicACLs) {
 		live := notPublic(*s)
 		if s.RequesterPays {
@@ -155,7 +158,7 @@ func ask(a Actual) []string {
 // readAll observes what status needs to find drift (rule 14: only then are
 // finished buckets read whole).
 func readAll(ctx context.Context, w providers.World, c *config.Config, b config.Bucket) (Actual, error) {
-	a, err := Observe(ctx, w, c, b, partAll&^PartObjects|partFinished|partProof)
+	a, err := Observe(ctx, w, c, b, partAll&^PartObjects|partFinished|partProof|PartAccess)
 	if err != nil || a.Dist == nil {
 		return a, err
 	}

@@ -406,7 +406,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	case err != nil: // a failed look gives no verdict (rule 1)
 		return waiting("could not look: " + err.Error()), false, nil
 	}
-	a.Retry = retries(x.Options, br.b)
+	a.Retry, a.NoEvidence = retries(x.Options, br.b), x.Options.NoEvidence
 	lifts := !a.Exact || br.lifts(a.Crumbs[crumbHold])
 	if br.goal == Migrate && a.Crumbs.held() && (!a.Retry || !lifts) {
 		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}

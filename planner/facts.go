@@ -40,7 +40,7 @@ func facts(a Actual) []Fact {
 		}
 		add("distribution", "")
 		add(string(providers.FieldCertificate), cert)
-		return append(fs, bucketFacts(a.Bucket)...)
+		return append(fs, bucketFacts(a.Bucket, nil)...)
 	}
 	add("distribution", a.Dist.ID+" "+a.Dist.Domain)
 	for _, f := range settingFields() {
@@ -49,7 +49,7 @@ func facts(a Actual) []Fact {
 		}
 		add(string(f), show(a.Dist.Settings, f, a))
 	}
-	return append(fs, bucketFacts(a.Bucket)...)
+	return append(fs, bucketFacts(a.Bucket, a.Dist)...)
 }
 
 // factHold is the way back that -retry lifts: that one, and none begun since.
@@ -62,18 +62,18 @@ func settingFields() []providers.Field {
 		providers.FieldOrigin, providers.FieldViewerProtocol, providers.FieldMethods, providers.FieldPriceClass,
 		providers.FieldHTTPVersion, providers.FieldIPv6, providers.FieldCompress, providers.FieldCachePolicy,
 		providers.FieldOriginRequest, providers.FieldResponseHeaders, providers.FieldWebACL,
-		providers.FieldDefaultRootObject, providers.FieldLogging,
+		providers.FieldDefaultRootObject, providers.FieldLogging, providers.FieldOriginAccess,
 	}
 }
 
-func bucketFacts(s *providers.Bucket) []Fact {
+func bucketFacts(s *providers.Bucket, d *providers.Distribution) []Fact {
 	if s == nil {
 		return nil
 	}
 	return []Fact{
 		{"bucket region", s.Region},
-		{"bucket policy", factDigest(meaning(s.Policy))},
-		{"bucket public access block", blockWords(s.Block)},
+		{"bucket policy", factDigest(policyWithout(s.Policy, d))},
+		{pathBlock, blockWords(s.Block)},
 		{"bucket ACLs", onOff(s.ACLsEnabled)},
 		{"bucket requester pays", onOff(s.RequesterPays)},
 		{"bucket website", factDigest(s.Website)},

@@ -29,6 +29,7 @@ func findings(b config.Bucket, a Actual) []Finding {
 		fs = append(fs, limitFindings(b, a)...)
 		fs = append(fs, visitorFindings(b)...)
 	}
+	fs = append(fs, lockFindings(b, a)...)
 	if d := a.Dist; d != nil && !d.Settings.Enabled {
 		fs = append(fs, Finding{Warning, "distribution-disabled", "distribution " + d.ID + " is disabled",
 			"visitors who are sent to it get errors; apply enables it"})

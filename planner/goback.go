@@ -45,7 +45,7 @@ func (a Actual) unended() bool {
 // back where it ends one that was begun.
 func goalOf(g Goal, steps []Step) Goal {
 	back := func(s Step) bool { return slices.Contains(Kinds(Rollback), s.Kind) }
-	if len(steps) > 0 && back(steps[0]) {
+	if g == Migrate && len(steps) > 0 && back(steps[0]) {
 		return Rollback
 	}
 	return g
@@ -173,10 +173,6 @@ func hstsAge(header string) int {
 	}
 	return 0
 }
-
-// crumbFlags are the public-access flags of a bucket that was closed to all but
-// its distribution.
-const crumbFlags = providers.TagPrefix + "flags"
 
 // wayBackFindings say for which visitors going back would be worse than staying.
 func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {

@@ -97,6 +97,10 @@ type Actual struct {
 	Counted string
 	// Watched is what visitors of a switched bucket meet.
 	Watched watched
+	// Access is who may read the bucket, nil when nothing hung on it.
+	Access *accessActual
+	// NoEvidence: a lock without evidence is accepted.
+	NoEvidence bool
 	// Findings are what the looks themselves found.
 	Findings []Finding
 	// Retry: the hold of this bucket is lifted.
@@ -215,10 +219,11 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartAuthoritative, false, o.authoritative},
 		{PartResolvers, lazy, o.resolvers},
 		{partTraffic, !o.a.switched() || b.Watch.For == 0 || o.a.Dist == nil, o.watch},
+		{PartAccess, false, func(ctx context.Context) error { return o.access(ctx, parts) }},
 	}
 	for _, s := range steps {
 		if parts&s.part == 0 || s.skip || o.blind(s.part) ||
-			o.a.finished() && s.part != PartFull && parts&(partFinished|partProof) == 0 {
+			o.a.finished() && s.part != PartFull && parts&(partFinished|partProof) == 0 && !(s.part&(PartTags|PartAccess) != 0 && (o.locking() || parts&partUnlock != 0)) {
 			continue
 		}
 		if err := s.look(ctx); err != nil {

@@ -29,9 +29,12 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		return p, err
 	}
 	w = rememberPolicies(w)
-	parts := partAll | partLazy
-	if p.Goal == Rollback {
-		parts = PartTags | PartAuthoritative | PartResolvers | partFinished
+	parts := partAll | partLazy | PartAccess | partLockable | partEvidence
+	switch p.Goal {
+	case Rollback:
+		parts = PartTags | PartAuthoritative | PartResolvers | partFinished | PartAccess | partUnlock
+	case UnlockBucket:
+		parts = PartTags | PartAccess | partUnlock
 	}
 	plans, before := make([]BucketPlan, len(chosen)), make([]bool, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
@@ -39,7 +42,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		if stopsAll(ctx, err) {
 			return err
 		}
-		a.Retry = retries(o, b)
+		a.Retry, a.NoEvidence = retries(o, b), o.NoEvidence
 		if p.Goal == Rollback && err == nil {
 			if before[i] = a.switchedBefore(o.Since); before[i] {
 				return nil
@@ -236,7 +239,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if g == Rollback {
 		p.Findings = append(p.Findings, wayBackFindings(b, a, o)...)
 	}
-	all := judgeAll(b, a, o.table(g))
+	all := judgeAll(b, a, stagesFor(b, o.table(g)))
 	p.Stage = firstKind(all)
 	for _, s := range all {
 		if s.verdict.Status == Failed && !blocked(p.Findings) {

@@ -26,7 +26,7 @@ func (br *bucketRun) result(ctx context.Context) Result {
 		return res
 	}
 	last := br.plan.Steps[len(br.plan.Steps)-1].Kind
-	end := table(br.goal)
+	end := stagesFor(br.b, table(br.goal))
 	switch {
 	case last != end[len(end)-1].kind && br.r.x.Options.Until != "":
 		res.Outcome, res.Stage = OutcomeStopped, ""
@@ -35,6 +35,8 @@ func (br *bucketRun) result(ctx context.Context) Result {
 		}
 	case br.goal == Rollback:
 		res.Outcome = OutcomeRolled
+	case br.goal == UnlockBucket:
+		res.Outcome = OutcomeUnlocked
 	default:
 		res.Outcome = OutcomeFinished
 	}
@@ -116,7 +118,7 @@ func (r Report) ExitCode() int {
 		if r.Goal != Rollback && x.Outcome == OutcomeRolled {
 			return false
 		}
-		return x.Switched || x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled
+		return x.Switched || x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled || x.Outcome == OutcomeUnlocked
 	})
 	switch {
 	case has(OutcomeInterrupted):

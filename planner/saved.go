@@ -51,6 +51,8 @@ type SavedOptions struct {
 	Retry    []string `json:"retry,omitempty"`
 	// Shard is "I/N", "" for all buckets.
 	Shard string `json:"shard,omitempty"`
+	// NoEvidence: a lock without evidence was accepted.
+	NoEvidence bool `json:"accept_no_evidence,omitempty"`
 }
 
 // Save puts p, which was made with o, into its saved form. edgeward is the
@@ -59,8 +61,9 @@ type SavedOptions struct {
 func Save(p Plan, o Options, edgeward, configuration string) Saved {
 	s := Saved{
 		Kind: savedKind, FormatVersion: SavedVersion, Edgeward: edgeward, Configuration: configuration,
-		Chosen: SavedOptions{Targets: o.Targets, Excludes: o.Excludes, Waves: o.Waves, Until: o.Until, Retry: o.Retry, Shard: o.Shard.String()},
-		Plan:   p, Accounts: map[string]string{}, Facts: map[string][]Fact{},
+		Chosen: SavedOptions{Targets: o.Targets, Excludes: o.Excludes, Waves: o.Waves, Until: o.Until, Retry: o.Retry, Shard: o.Shard.String(),
+			NoEvidence: o.NoEvidence},
+		Plan: p, Accounts: map[string]string{}, Facts: map[string][]Fact{},
 	}
 	for _, b := range p.Buckets {
 		s.Facts[b.Address] = append([]Fact{}, b.Facts...) // never null
@@ -165,7 +168,7 @@ func (s Saved) whole() error {
 func (s Saved) Options(parallelism int) Options {
 	shard, _ := ParseShard(s.Chosen.Shard) // ReadSaved has read it once
 	return Options{Goal: s.Plan.Goal, Shard: shard, Targets: s.Chosen.Targets, Excludes: s.Chosen.Excludes, Waves: s.Chosen.Waves,
-		Until: s.Chosen.Until, Retry: s.Chosen.Retry, Parallelism: parallelism}
+		Until: s.Chosen.Until, Retry: s.Chosen.Retry, NoEvidence: s.Chosen.NoEvidence, Parallelism: parallelism}
 }
 
 // Empty says that no bucket has a step to run.

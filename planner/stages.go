@@ -45,10 +45,13 @@ func (o Options) table(g Goal) []stage {
 }
 
 func table(g Goal) []stage {
-	if g == Rollback {
-		return rollbackStages()
+	switch g {
+	case Rollback:
+		return append([]stage{unlockFirst()}, rollbackStages()...)
+	case UnlockBucket:
+		return unlockStages()
 	}
-	return migrateStages()
+	return append(migrateStages(), lockStages()...)
 }
 
 func migrateStages() []stage {
@@ -72,7 +75,7 @@ func migrateStages() []stage {
 
 func rollbackStages() []stage {
 	return []stage{
-		{DNSRestore, nil, PartTags, Change, checkRestore, restoreRecords, everyAPI},
+		{DNSRestore, []Kind{BucketUnlock}, PartTags, Change, checkRestore, restoreRecords, everyAPI},
 		{DNSRestored, []Kind{DNSRestore}, PartTags | PartAuthoritative | PartResolvers | partFinished, Wait, checkRestored, nil, everyDNS},
 	}
 }

@@ -14,10 +14,12 @@ import (
 // Goal is which table of stages a plan walks.
 type Goal string
 
-// Migrate moves buckets behind CloudFront; Rollback is the way back.
+// Migrate moves buckets behind CloudFront; Rollback is the way back; UnlockBucket opens
+// locked buckets to everybody again.
 const (
-	Migrate  Goal = "migrate"
-	Rollback Goal = "rollback"
+	Migrate      Goal = "migrate"
+	Rollback     Goal = "rollback"
+	UnlockBucket Goal = "unlock"
 )
 
 // Kind names a stage.
@@ -46,6 +48,7 @@ const (
 	LockVerified         Kind = "lock.verified"
 
 	BucketUnlock Kind = "bucket.unlock"
+	AccessRevoke Kind = "access.revoke"
 	DNSRestore   Kind = "dns.restore"
 	DNSRestored  Kind = "dns.restored"
 )
@@ -256,6 +259,7 @@ const (
 	OutcomeStale       Outcome = "stale"       // the world differs from what was approved
 	OutcomeSkipped     Outcome = "not started" // max_failures
 	OutcomeRolled      Outcome = "rolled back" // of a rollback: finished; of an apply: failed, and went back by itself
+	OutcomeUnlocked    Outcome = "unlocked"    // by an unlock plan: finished
 	OutcomeInterrupted Outcome = "interrupted"
 )
 
@@ -426,6 +430,9 @@ type Options struct {
 	Until Kind
 	// Retry are the addresses whose hold is lifted.
 	Retry []string
+	// NoEvidence locks buckets of which nothing shows that nobody reaches them
+	// directly; those of which something shows the contrary are never locked.
+	NoEvidence bool
 	// Parallelism is how many buckets are looked at or changed at the same time;
 	// 0 means the configuration's.
 	Parallelism int

@@ -372,6 +372,10 @@ func (e *earlier) ended(end bucketEnd, o Options) bool {
 			e.why = "stopped at -until"
 		}
 	case OutcomeWaiting:
+		if isLockStage(end.Stage) { // moved and well; the lock is no part of that
+			e.ours = false
+			return false
+		}
 		if end.Until != nil {
 			e.until = *end.Until
 		}

@@ -1,0 +1,262 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+)
+
+// evidenceWindow is how long nobody may have reached the bucket directly: as long
+// as a change of DNS is said to take everywhere, if it is not shorter since the
+// migration.
+const evidenceWindow = 72 * time.Hour
+
+// maxEvidenceFiles bounds how much of an access log is read.
+const maxEvidenceFiles = 2000
+
+// evidence is what one kind of it says of direct requests.
+type evidence struct {
+	kind string
+	// proves: nobody reached the bucket directly. direct is how many did, where some
+	// were seen, and last when; with neither nothing is known.
+	proves bool
+	direct int
+	last   time.Time
+	// why is a clause.
+	why string
+}
+
+// evidence looks at what the configuration counts as enough.
+func (o *observer) evidence(ctx context.Context, x *accessActual) error {
+	x.Evidence = []evidence{}
+	for _, kind := range o.b.Lock.Evidence {
+		var e evidence
+		var err error
+		switch kind {
+		case config.EvidenceAccessLog:
+			e, err = o.logEvidence(ctx)
+		case config.EvidenceMetrics:
+			e, err = o.metricEvidence(ctx)
+		default:
+			e, err = o.probeEvidence(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		e.kind = kind
+		x.Evidence = append(x.Evidence, e)
+	}
+	return nil
+}
+
+// window is the time that evidence is about.
+func (o *observer) window() time.Time {
+	since := o.a.Now.Add(-evidenceWindow)
+	if at, ok := readTime(o.a.Crumbs[crumbFinished]); ok && at.After(since) {
+		return at
+	}
+	return since
+}
+
+// logEvidence reads the access log by the Host of each request. CloudFront's own
+// fetches are the control: a log without them says nothing.
+func (o *observer) logEvidence(ctx context.Context) (evidence, error) {
+	if o.a.Bucket == nil || o.a.Bucket.Log.Bucket == "" {
+		return evidence{why: "the bucket has no access log"}, nil
+	}
+	since := o.window()
+	var e evidence
+	edge, host := 0, ""
+	files, err := o.acc.Buckets.AccessLog(ctx, *o.a.Bucket, since, maxEvidenceFiles, func(l providers.LogEntry) {
+		switch {
+		case l.Time.Before(since) || l.Status == 0 || l.Status >= 400 || l.Method == "":
+		case strings.HasPrefix(l.UserAgent, "edgeward"): // our own looks
+		case l.UserAgent == cloudFrontAgent:
+			edge++
+		case !l.Signed:
+			e.direct++
+			if l.Time.After(e.last) {
+				e.last, host = l.Time, l.Host
+			}
+		}
+	})
+	switch {
+	case errors.Is(err, providers.ErrNotFound), errors.Is(err, providers.ErrDenied):
+		return evidence{why: "the access log could not be read: " + err.Error()}, nil
+	case err != nil:
+		return e, fmt.Errorf("read the access log of %s: %w", o.b.Name, err)
+	case e.direct > 0:
+		e.why = fmt.Sprintf("the access log has %s since %s, the last at %s for host %q", plural(e.direct, "direct request", "direct requests"), writeTime(since), writeTime(e.last), host)
+	case edge == 0:
+		e.why = fmt.Sprintf("the access log says nothing since %s, not even of CloudFront's own fetches", writeTime(since))
+	case files >= maxEvidenceFiles:
+		e.why = fmt.Sprintf("the access log is too long to be read back to %s", writeTime(since))
+	default:
+		e.proves, e.why = true, fmt.Sprintf("the access log has %s and no direct request since %s", plural(edge, "fetch of CloudFront's", "fetches of CloudFront's"), writeTime(since))
+	}
+	return e, nil
+}
+
+// metricEvidence computes bounds, for S3 counts CloudFront's fetches too: direct
+// requests are at most all that S3 counted, and at least what it counted beyond
+// CloudFront's requests. A period without a value is not known.
+func (o *observer) metricEvidence(ctx context.Context) (evidence, error) {
+	region := o.region()
+	if o.acc.Metrics == nil {
+		return evidence{why: "there are no metrics"}, nil
+	}
+	id, err := o.acc.Metrics.RequestMetrics(ctx, o.b.Name, region)
+	switch {
+	case errors.Is(err, providers.ErrDenied):
+		return evidence{why: "the metrics could not be read: " + err.Error()}, nil
+	case err != nil:
+		return evidence{}, fmt.Errorf("read which requests of bucket %s are counted: %w", o.b.Name, err)
+	case id == "":
+		return evidence{why: "S3 does not count the bucket's requests"}, nil
+	}
+	until := o.a.Now.Add(-10 * time.Minute).Truncate(time.Hour)
+	q := providers.MetricQuery{Region: region, Namespace: "AWS/S3", Name: "AllRequests", Statistic: "Sum", Period: time.Hour, Until: until,
+		From: o.window().Add(time.Hour - 1).Truncate(time.Hour), Dimensions: [][2]string{{"BucketName", o.b.Name}, {"FilterId", id}}}
+	if !q.From.Before(q.Until) {
+		return evidence{why: "the window is too short for metrics"}, nil
+	}
+	s3, err := o.acc.Metrics.Series(ctx, q)
+	if err == nil {
+		q.Region, q.Namespace, q.Name = "us-east-1", "AWS/CloudFront", "Requests"
+		q.Dimensions = [][2]string{{"DistributionId", o.a.Dist.ID}, {"Region", "Global"}}
+		var edge []providers.MetricValue
+		if edge, err = o.acc.Metrics.Series(ctx, q); err == nil {
+			return boundDirect(s3, edge, int(q.Until.Sub(q.From)/time.Hour)), nil
+		}
+	}
+	if errors.Is(err, providers.ErrDenied) {
+		return evidence{why: "the metrics could not be read: " + err.Error()}, nil
+	}
+	return evidence{}, fmt.Errorf("read the metrics of bucket %s: %w", o.b.Name, err)
+}
+
+// boundDirect judges the values of periods hours.
+func boundDirect(s3, edge []providers.MetricValue, periods int) evidence {
+	served := map[int64]float64{}
+	for _, v := range edge {
+		served[v.Time.Unix()] = v.Value
+	}
+	var e evidence
+	low, high := 0.0, 0.0
+	for _, v := range s3 {
+		high += v.Value
+		if fetched, known := served[v.Time.Unix()]; known && v.Value > fetched {
+			low += v.Value - fetched
+			e.last = v.Time.Add(time.Hour)
+		}
+	}
+	switch {
+	case low > 0:
+		e.direct, e.why = int(low+0.5), fmt.Sprintf("S3 counted at least %.0f requests more than CloudFront had, which were direct", low)
+	case len(s3) == 0:
+		e.why = "the metrics have no value, which is not 0"
+	case high == 0 && len(s3) == periods:
+		e.proves, e.why = true, "S3 counted no request at all"
+	default:
+		e.why = fmt.Sprintf("of %.0f requests that S3 counted in %d of %d hours some may be CloudFront's fetches and some direct: between 0 and %.0f", high, len(s3), periods, high)
+	}
+	return e
+}
+
+// probeEvidence asks every resolver. It is about these, and about nobody who keeps
+// an address of his own.
+func (o *observer) probeEvidence(ctx context.Context) (evidence, error) {
+	asked := 0
+	for i := range o.a.Names {
+		n := &o.a.Names[i]
+		as, err := o.w.Resolver.Resolve(ctx, n.CNAME.Name, n.question())
+		if err != nil {
+			return evidence{}, fmt.Errorf("ask the resolvers for %s: %w", n.CNAME.Name, err)
+		}
+		for _, a := range as {
+			asked++
+			right := answersWith(a, o.a.Dist.Domain) || n.alias() && hasAddress(a)
+			if !right && a.Err == "" && len(a.Records) > 0 {
+				return evidence{direct: 1, last: o.a.Now, why: a.Server + " still answers " + says(a)}, nil
+			}
+			if !right {
+				return evidence{why: a.Server + " answers " + says(a)}, nil
+			}
+		}
+	}
+	if asked == 0 {
+		return evidence{why: "no resolver was asked"}, nil
+	}
+	return evidence{proves: true, why: "every resolver answers with the distribution"}, nil
+}
+
+// ruling is what all evidence together says.
+type ruling struct {
+	enough, direct bool
+	why            string
+	until          time.Time
+}
+
+// judgeEvidence: one kind that the configuration names is enough, and none may
+// speak against it.
+func judgeEvidence(b config.Bucket, a Actual) ruling {
+	var r ruling
+	var whys []string
+	for _, e := range a.Access.Evidence {
+		whys = append(whys, e.why)
+		r.enough = r.enough || e.proves
+		if e.direct > 0 {
+			r.direct, r.why = true, e.why
+			if until := e.last.Add(min(evidenceWindow, b.Lock.After)); e.kind != config.EvidenceProbes && until.After(r.until) && until.After(a.Now) {
+				r.until = until
+			}
+		}
+	}
+	switch {
+	case r.direct:
+		r.enough = false
+		r.why += "; until nobody does, they would be refused"
+	case r.enough:
+		r.why = strings.Join(whys, "; ")
+	case a.NoEvidence:
+		r.why = "accepted without evidence: " + strings.Join(whys, "; ")
+	default:
+		r.why = "nothing shows that nobody reaches the bucket directly: " + strings.Join(whys, "; ") + ". " + needsEvidence(b, a)
+	}
+	return r
+}
+
+func needsEvidence(b config.Bucket, a Actual) string {
+	return "Let S3 write an access log of the bucket, or count its requests, or name what is enough in lock { evidence }; or edgeward apply -accept-no-evidence -target='" + b.Address + "'"
+}
+
+// evidenceFindings say what the lock lacks, or what stands in for it.
+func evidenceFindings(b config.Bucket, a Actual) []Finding {
+	x := a.Access
+	switch {
+	case x == nil || a.Crumbs.lock().state == lockBegun:
+		return nil
+	case x.Evidence == nil:
+		only := slices.Equal(b.Lock.Evidence, []string{config.EvidenceAccessLog})
+		if only && a.Bucket != nil && a.Bucket.Log.Bucket == "" {
+			return []Finding{{Warning, "lock-no-evidence", "nothing will show that nobody reaches bucket " + b.Name + " directly",
+				"lock { evidence } wants its access log, and it has none. " + needsEvidence(b, a)}}
+		}
+		return nil
+	}
+	switch r := judgeEvidence(b, a); {
+	case r.direct:
+		return nil // the step waits and says so
+	case !r.enough && a.NoEvidence:
+		return []Finding{{Warning, "lock-no-evidence", "bucket " + b.Name + " is locked without evidence", r.why + ". Whoever still reaches S3 directly will be refused (403)"}}
+	case !r.enough:
+		return []Finding{{Error, "lock-no-evidence", "bucket " + b.Name + " is not locked without evidence", r.why}}
+	}
+	return nil
+}
