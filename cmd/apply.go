@@ -110,7 +110,7 @@ func (a *app) runOf(c *cobra.Command, args []string, goal planner.Goal) (r asked
 }
 
 func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []string, w world, o planner.Options, commands view.Commands) error {
-	if w.sandbox != nil && o.Goal == planner.Rollback {
+	if w.sandbox != nil && o.Goal != planner.Migrate {
 		if err := a.migrateFirst(ctx, w); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type flags struct {
 	waves                    []string
 	until                    string
 	retry                    []string
+	noEvidence               bool
 	parallelism              int
 	sandbox                  bool
 
@@ -78,6 +79,7 @@ func (a *app) worldFlags(c *cobra.Command) {
 func (a *app) stageFlags(c *cobra.Command) {
 	c.Flags().StringVar(&a.flags.until, "until", "", "stop after `STAGE`, such as links.verify")
 	c.Flags().StringArrayVar(&a.flags.retry, "retry", nil, "lift the hold of the bucket with `ADDR`, which was rolled back; may be repeated")
+	c.Flags().BoolVar(&a.flags.noEvidence, "accept-no-evidence", false, "lock buckets of which nothing shows that nobody reaches them directly")
 	a.complete(c, "until", func(*cobra.Command) []string { return stageNames() })
 	a.complete(c, "retry", a.addresses)
 }
@@ -164,7 +166,7 @@ func (a *app) load() (*config.Config, error) {
 func (a *app) options(goal planner.Goal) (planner.Options, error) {
 	o := planner.Options{
 		Goal: goal, Targets: a.flags.targets, Excludes: a.flags.excludes, Waves: a.flags.waves,
-		Until: planner.Kind(a.flags.until), Retry: a.flags.retry, Parallelism: a.flags.parallelism,
+		Until: planner.Kind(a.flags.until), Retry: a.flags.retry, NoEvidence: a.flags.noEvidence, Parallelism: a.flags.parallelism,
 	}
 	if names := stageNames(); a.flags.until != "" && !slices.Contains(names, a.flags.until) {
 		hint := "the stages are " + strings.Join(names, ", ")
@@ -192,6 +194,7 @@ func stageNames() []string {
 		planner.MetricsCount, planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
 		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower,
 		planner.DNSSwitch, planner.DNSPropagated, planner.TrafficWatch, planner.TTLRestore,
+		planner.AccessGrant, planner.AccessControl, planner.AccessDeployed, planner.AccessVerify, planner.BucketLock, planner.LockVerified,
 	}
 	var names []string
 	for _, k := range kinds {

@@ -100,7 +100,7 @@ func (a *app) planRun(c *cobra.Command) error {
 // applies is the command that applies the saved plan of c: with c's flags that say
 // which configuration and which world, for the plan has all others.
 func (a *app) applies(c *cobra.Command, name string) string {
-	plan := a.again(c, []string{name}, "detailed-exitcode", "exclude", "out", "parallelism", "retry", "shard", "target", "until", "wave")
+	plan := a.again(c, []string{name}, "accept-no-evidence", "detailed-exitcode", "exclude", "out", "parallelism", "retry", "shard", "target", "until", "wave")
 	return strings.Replace(plan, c.CommandPath(), c.Root().Name()+" apply", 1)
 }
 

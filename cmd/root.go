@@ -58,7 +58,7 @@ func (a *app) root() *cobra.Command {
 			}
 			return of.Help()
 		}})
-	root.AddCommand(a.demoCommand(), a.planCommand(), a.applyCommand(), a.showCommand(), a.unlockCommand(), a.statusCommand(), a.verifyCommand(), a.rollbackCommand(),
+	root.AddCommand(a.demoCommand(), a.planCommand(), a.applyCommand(), a.showCommand(), a.unlockCommand(), a.statusCommand(), a.verifyCommand(), a.rollbackCommand(), a.unlockBucketCommand(),
 		a.initCommand(), a.discoverCommand(), a.validateCommand(), a.fmtCommand(), a.providersCommand(), a.iamPolicyCommand(), a.versionCommand(), a.completionCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
@@ -125,7 +125,7 @@ func usageLine(c *cobra.Command) string {
 func (a *app) commandList(c *cobra.Command, group string) {
 	for _, sub := range c.Commands() {
 		if sub.GroupID == group && !sub.Hidden {
-			fmt.Fprintf(a.stdout, "  %-11s %s\n", sub.Name(), sub.Short)
+			fmt.Fprintf(a.stdout, "  %-13s %s\n", sub.Name(), sub.Short)
 		}
 	}
 }

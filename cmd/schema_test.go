@@ -65,7 +65,7 @@ func definitionOf(args []string) (stdout, file string, lines bool) {
 		switch word {
 		case "plan", "show":
 			return "Plan", "Plan", false
-		case "apply", "rollback":
+		case "apply", "rollback", "unlock-bucket":
 			return "Line", "Run", true
 		case "status":
 			return "StatusReport", "StatusReport", false

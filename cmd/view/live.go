@@ -97,7 +97,7 @@ func kindOrder() []planner.Kind {
 		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower, planner.DNSSwitch,
 		planner.DNSPropagated, planner.TrafficWatch, planner.TTLRestore, planner.AccessGrant, planner.AccessControl,
 		planner.AccessDeployed, planner.AccessVerify, planner.BucketLock, planner.LockVerified,
-		planner.BucketUnlock, planner.DNSRestore, planner.DNSRestored,
+		planner.BucketUnlock, planner.AccessRevoke, planner.DNSRestore, planner.DNSRestored,
 	}
 }
 

@@ -114,6 +114,9 @@ func Summary(p planner.Plan) string {
 	if p.Goal == planner.Rollback {
 		line = fmt.Sprintf("Plan: %d to roll back, %d with nothing to undo, %d blocked", n.ToMigrate+n.UnderWay, n.Done, n.Blocked)
 	}
+	if p.Goal == planner.UnlockBucket {
+		line = fmt.Sprintf("Plan: %d to unlock, %d not locked, %d blocked", n.ToMigrate+n.UnderWay, n.Done, n.Blocked)
+	}
 	if n.Held > 0 {
 		line += fmt.Sprintf(", %d held", n.Held)
 	}
@@ -171,6 +174,9 @@ func (s Style) doneLine(b *strings.Builder, g planner.Goal, bp planner.BucketPla
 	what := "done"
 	if g == planner.Rollback {
 		what = "nothing to roll back"
+	}
+	if g == planner.UnlockBucket {
+		what = "not locked"
 	}
 	fmt.Fprintf(b, "%s  %s: %s\n", s.paint(bold, bp.Address), what, strings.Join(bp.CNAMEs, ", "))
 }

@@ -11,7 +11,7 @@ import (
 // outcomeOrder is the order in which a report counts the outcomes.
 func outcomeOrder() []planner.Outcome {
 	return []planner.Outcome{
-		planner.OutcomeFinished, planner.OutcomeRolled, planner.OutcomeNothing, planner.OutcomeStopped,
+		planner.OutcomeFinished, planner.OutcomeRolled, planner.OutcomeUnlocked, planner.OutcomeNothing, planner.OutcomeStopped,
 		planner.OutcomeWaiting, planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed,
 		planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeInterrupted,
 	}
@@ -87,8 +87,11 @@ func ReportSummary(r planner.Report) string {
 }
 
 func title(g planner.Goal) string {
-	if g == planner.Rollback {
+	switch g {
+	case planner.Rollback:
 		return "Rollback"
+	case planner.UnlockBucket:
+		return "Unlock"
 	}
 	return "Apply"
 }
@@ -97,7 +100,7 @@ func title(g planner.Goal) string {
 // that an apply took back to S3 by itself.
 func settled(o planner.Outcome) bool {
 	switch o {
-	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeStopped:
+	case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeUnlocked, planner.OutcomeStopped:
 		return true
 	}
 	return false

@@ -38,8 +38,11 @@ func NewRun(edgeward string, p planner.Plan, events []planner.Event, r planner.R
 func (r Run) command() string { return commandOf(r.Report.Goal) }
 
 func commandOf(g planner.Goal) string {
-	if g == planner.Rollback {
+	switch g {
+	case planner.Rollback:
 		return "rollback"
+	case planner.UnlockBucket:
+		return "unlock-bucket"
 	}
 	return "apply"
 }

@@ -45,7 +45,7 @@ func Schema(also map[string]reflect.Type) map[string]any {
 // schemaEnums are the values of the typed strings.
 func schemaEnums() map[reflect.Type][]any {
 	return map[reflect.Type][]any{
-		reflect.TypeFor[planner.Goal]():        {planner.Migrate, planner.Rollback},
+		reflect.TypeFor[planner.Goal]():        {planner.Migrate, planner.Rollback, planner.UnlockBucket},
 		reflect.TypeFor[planner.Kind]():        kindEnum(),
 		reflect.TypeFor[planner.Status]():      {planner.Done, planner.Todo, planner.Waiting, planner.Failed},
 		reflect.TypeFor[planner.Standing]():    {planner.StandNew, planner.StandUnderWay, planner.StandDone, planner.StandBlocked, planner.StandHeld},
@@ -53,7 +53,7 @@ func schemaEnums() map[reflect.Type][]any {
 		reflect.TypeFor[planner.Severity]():    {planner.Error, planner.Warning, planner.Note},
 		reflect.TypeFor[planner.EventStatus](): {planner.EventStarted, planner.EventWaiting, planner.EventDone, planner.EventFailed, planner.EventNote},
 		reflect.TypeFor[planner.Outcome](): {planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeStopped, planner.OutcomeWaiting,
-			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled,
+			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled, planner.OutcomeUnlocked,
 			planner.OutcomeInterrupted},
 		reflect.TypeFor[planner.Readiness](): {planner.Ready, planner.NeedsAnswer, planner.ByHand},
 		reflect.TypeFor[planner.Method]():    {planner.ByAccessLog, planner.ByMetrics, planner.ByProbes, planner.ByNothing},
