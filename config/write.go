@@ -204,34 +204,52 @@ func batchBlock(name, sheet string, of []Found) []byte {
 // are about the folder's own files.
 func LoadFound(dir string, o Options, found []Found) (c *Config, files Files, diags hcl.Diagnostics, wrong map[string]string) {
 	more, wrong := map[string][]byte{}, map[string]string{}
+	c, l := loadMore(dir, o, nil)
+	if l.diags.HasErrors() || len(found) == 0 {
+		return c, l.files, l.diags, wrong
+	}
 	for _, f := range found {
 		f.Said, f.Off = nil, false
 		more[foundFile(f.Bucket)] = Blocks([]Found{f})
 	}
 	for {
-		l := newLoader(dir, o)
-		l.more, l.bare = more, true
-		c = &Config{Dir: dir}
-		l.load(c)
-		bad := false
+		c, l = loadMore(dir, o, more)
+		left := len(more)
 		diags = nil
 		for _, d := range l.diags {
-			bucket, ours := "", false
-			if d.Subject != nil {
-				bucket, ours = strings.CutPrefix(d.Subject.Filename, foundPrefix)
-			}
-			switch {
-			case !ours:
+			if d.Subject == nil || !strings.HasPrefix(d.Subject.Filename, foundPrefix) {
 				diags = append(diags, d)
-			case d.Severity == hcl.DiagError && wrong[bucket] == "":
-				wrong[bucket], bad = d.Summary+": "+d.Detail, true
-				delete(more, d.Subject.Filename)
+			} else if d.Severity == hcl.DiagError {
+				blame(d.Subject.Filename, d, more, wrong)
 			}
 		}
-		if files = l.files; !bad {
-			return c, files, diags, wrong
+		if left == len(more) && diags.HasErrors() {
+			// What the folder says for all buckets, in defaults, does not fit some.
+			for _, name := range sortedKeys(more) {
+				if _, alone := loadMore(dir, o, map[string][]byte{name: more[name]}); alone.diags.HasErrors() {
+					blame(name, alone.diags.Errs()[0].(*hcl.Diagnostic), more, wrong)
+				}
+			}
+		}
+		if left == len(more) {
+			return c, l.files, diags, wrong
 		}
 	}
+}
+
+// blame takes a block out for the error d.
+func blame(name string, d *hcl.Diagnostic, more map[string][]byte, wrong map[string]string) {
+	if _, there := more[name]; there {
+		wrong[strings.TrimPrefix(name, foundPrefix)] = d.Summary + ": " + d.Detail
+		delete(more, name)
+	}
+}
+
+func loadMore(dir string, o Options, more map[string][]byte) (*Config, *loader) {
+	l, c := newLoader(dir, o), &Config{Dir: dir}
+	l.more, l.bare = more, true
+	l.load(c)
+	return c, l
 }
 
 // foundPrefix begins the name that a block of LoadFound has in place of a file's.

@@ -149,7 +149,6 @@ func anyS3(rs []providers.Record) bool {
 // trail follows name through the zones; false when it leads to no other name.
 func (s *search) trail(name string) (trail, bool) {
 	var t trail
-	seen := map[string]bool{name: true}
 	for at := name; ; {
 		set, ok := s.at(at)
 		target := ""
@@ -167,10 +166,10 @@ func (s *search) trail(name string) (trail, bool) {
 		case !ok && at != name && s.zoneOf(at) < 0 || !ok && at != name && s.unlisted(at):
 			t.outside = at
 			return t, true
-		case target == "" || seen[target] || len(t.via) == maxHops || slices.ContainsFunc(neverS3, func(end string) bool { return strings.HasSuffix(target, end) }):
+		case target == "" || len(t.via) == maxHops || // the longest chain, or a circle
+			slices.ContainsFunc(neverS3, func(end string) bool { return strings.HasSuffix(target, end) }):
 			return trail{}, false
 		}
-		seen[target] = true
 		t.via = append(t.via, target)
 		at = target
 	}

@@ -80,6 +80,7 @@ func discoverCases() map[string]discoverCase {
 		"wild.wide.example.com":   {sandbox.NamedRecord{Name: "-"}, public(), NeedsAnswer, "record-wildcard"},
 		"chain.example.com":       {rec("regional.example.com"), public(), ByHand, "record-chain"},
 		"chained.example.com":     {rec("chain.example.com"), nil, ByHand, "takeover record-chain"},
+		"towild.example.com":      {rec("x.wide.example.com"), nil, ByHand, "takeover record-chain"},
 		"outer.example.com":       {rec("alias.outside.test"), public(), ByHand, "record-chain"},
 		"private.example.com":     {rec("private.example.com.s3.eu-west-1.amazonaws.com"), &sandbox.Bucket{Private: true}, ByHand, "bucket-not-public"},
 		"foreign.example.com":     {rec("foreign.example.com.s3.eu-west-1.amazonaws.com"), &sandbox.Bucket{Foreign: true}, ByHand, "bucket-foreign"},
@@ -331,6 +332,24 @@ func TestDiscoverTargets(t *testing.T) {
 		var none *NoNameError
 		if !errors.As(err, &none) {
 			t.Errorf("a target that matches nothing: %v", err)
+		}
+	})
+}
+
+// The folder's defaults count: a block says its provider where they lead to another,
+// and one whose account cannot be said is written by hand.
+func TestDiscoverDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		only := func(o *DiscoverOptions) { o.Targets = []string{"dash.example.com"} }
+		own := strings.ReplaceAll(discoverHCL, "known.example.com\" {}", "known.example.com\" { dns_provider = dns_provider.route53.main }")
+		own = strings.ReplaceAll(own, "{ aws = aws.shop }", "{\n aws = aws.shop\n dns_provider = dns_provider.route53.main\n }")
+		d, _, _, err := discoverIn(t, sandbox.New(discoverOptions()), own+"defaults { dns_provider = dns_provider.cloudflare.brand }\n", only)
+		if err != nil || len(d.Names) != 1 || d.Names[0].Verdict != Ready || d.Found()[0].DNSProvider != "dns_provider.route53.main" {
+			t.Errorf("%v %+v %+v", err, d.Names, d.Found())
+		}
+		d, _, _, err = discoverIn(t, sandbox.New(discoverOptions()), discoverHCL+"defaults { aws = aws.shop }\n", only)
+		if err != nil || len(d.Names) != 1 || d.Names[0].Verdict != ByHand || d.Names[0].Findings[0].Code != "name-invalid" {
+			t.Errorf("%v %+v", err, d.Names)
 		}
 	})
 }
