@@ -300,7 +300,7 @@ func (u accountUse) document(role string) policyDocument {
 		}
 		for _, g := range u.grants(p) {
 			// What reads a whole account and what changes it are told apart.
-			key := fmt.Sprint(g.Resource, g.Condition, p.Reads || p.On != providers.OnAll)
+			key := fmt.Sprint(g.Resource, g.Condition, p.Reads || p.On != providers.OnAll, p.If == providers.IfClosed && !p.Reads)
 			i, ok := at[key]
 			if !ok {
 				i = len(out.Statement)
@@ -387,6 +387,9 @@ func sid(p providers.Permission) string {
 	case p.If == providers.IfWebACL:
 		return "ReadWebACLs"
 	}
+	if p.If == providers.IfClosed && !p.Reads {
+		return map[bool]string{true: "CreateOriginAccessControls", false: "LockBuckets"}[p.On == providers.OnAll]
+	}
 	access := "Read"
 	if p.If == providers.IfRegionAsked {
 		access = "Locate"
@@ -445,6 +448,8 @@ func needs(b config.Bucket, need providers.PermissionNeed) bool {
 		return d.Logging != nil
 	case providers.IfWebACL:
 		return d.WebACLARN != nil
+	case providers.IfClosed:
+		return b.Lock != nil
 	}
 	return false
 }

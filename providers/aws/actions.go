@@ -11,6 +11,7 @@ func Permissions() []providers.Permission {
 	all = append(all, bucketPermissions()...)
 	all = append(all, lockPermissions()...)
 	all = append(all, distributionPermissions()...)
+	all = append(all, accessPermissions()...)
 	all = append(all, certificatePermissions()...)
 	return append(all, accountPermissions()...)
 }
@@ -86,6 +87,23 @@ func distributionPermissions() []providers.Permission {
 		{Action: "s3:PutBucketAcl", On: providers.OnBucket, If: providers.IfLogging, Source: reference},
 		// "Unable to verify read permissions on Web ACL" (InvalidWebACLId).
 		{Action: "wafv2:GetWebACL", On: providers.OnWebACL, If: providers.IfWebACL, Source: "github.com/aws/aws-sdk-java/issues/2901"},
+	}
+}
+
+// accessPermissions are those of locking a bucket. S3 has no action of its own for
+// removing a public access block.
+func accessPermissions() []providers.Permission {
+	const required = "S3 User Guide: Required permissions for Amazon S3 API operations"
+	return []providers.Permission{
+		{Action: "s3:GetAccountPublicAccessBlock", Calls: []string{"s3control.GetPublicAccessBlock"}, Reads: true, On: providers.OnAll, If: providers.IfClosed, Source: required},
+		{Action: "cloudfront:ListOriginAccessControls", Calls: []string{"cloudfront.ListOriginAccessControls"}, Reads: true, On: providers.OnAll, If: providers.IfClosed},
+		// The links of a locked bucket are fetched from S3 with a signature too.
+		{Action: "s3:GetObject", Calls: []string{"s3.HeadObject"}, Reads: true, On: providers.OnObjects, If: providers.IfClosed, Source: required},
+		{Action: "s3:ListBucket", Calls: []string{"s3.ListObjectsV2", "s3.HeadObject"}, Reads: true, On: providers.OnBucket, If: providers.IfClosed, Source: required},
+		{Action: "s3:PutBucketPolicy", Calls: []string{"s3.PutBucketPolicy"}, On: providers.OnBucket, If: providers.IfClosed, Source: required},
+		{Action: "s3:DeleteBucketPolicy", Calls: []string{"s3.DeleteBucketPolicy"}, On: providers.OnBucket, If: providers.IfClosed, Source: required},
+		{Action: "s3:PutBucketPublicAccessBlock", Calls: []string{"s3.PutPublicAccessBlock", "s3.DeletePublicAccessBlock"}, On: providers.OnBucket, If: providers.IfClosed, Source: required},
+		{Action: "cloudfront:CreateOriginAccessControl", Calls: []string{"cloudfront.CreateOriginAccessControl"}, On: providers.OnAll, If: providers.IfClosed},
 	}
 }
 

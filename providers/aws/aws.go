@@ -95,11 +95,13 @@ func New(o Options) *Client {
 	}
 	c := &Client{opts: o}
 	c.limits = newLimiters(c, o.Limits)
-	d := newDistributions(c)
+	d, b := newDistributions(c), newBuckets(c)
 	p, certs := newCachePolicies(c, d), newCertificates(c)
 	c.account = providers.Account{
+		Access:        newAccess(c, d, b),
+		Signed:        &signed{c},
 		Identity:      newIdentity(c),
-		Buckets:       newBuckets(c),
+		Buckets:       b,
 		Certificates:  certs,
 		Distributions: d,
 		CachePolicies: p,

@@ -45,8 +45,11 @@ type listing struct {
 	byID map[string]providers.Distribution
 	// byAlias are IDs by an alias as it is written, lower case.
 	byAlias map[string][]string
-	// uses counts the distributions of each cache policy.
-	uses map[string]int
+	// uses counts the distributions of each cache policy, signs those of each origin
+	// access control.
+	uses, signs map[string]int
+	// reads are IDs by the bucket that an origin is.
+	reads map[string][]string
 }
 
 // tagging is one complete GetResources.
@@ -93,7 +96,7 @@ func (c *Client) cloudFront(ctx context.Context) (*cloudfront.Client, error) {
 
 func (d *distributions) sweepList(ctx context.Context) (listing, error) {
 	const op = "list the distributions"
-	l := listing{byID: map[string]providers.Distribution{}, byAlias: map[string][]string{}, uses: map[string]int{}}
+	l := listing{byID: map[string]providers.Distribution{}, byAlias: map[string][]string{}, uses: map[string]int{}, signs: map[string]int{}, reads: map[string][]string{}}
 	client, err := d.c.cloudFront(ctx)
 	if err != nil {
 		return l, err
@@ -119,6 +122,7 @@ func (d *distributions) sweepList(ctx context.Context) (listing, error) {
 			for policy := range policiesOf(row) {
 				l.uses[policy]++
 			}
+			l.origins(row)
 		}
 		if !sdk.ToBool(page.IsTruncated) {
 			return l, nil

@@ -61,7 +61,8 @@ var classes = map[string]error{
 
 	"CNAMEAlreadyExists": providers.ErrConflict, "DistributionAlreadyExists": providers.ErrConflict,
 	"PreconditionFailed": providers.ErrConflict, "InvalidIfMatchVersion": providers.ErrConflict,
-	"CachePolicyAlreadyExists": providers.ErrConflict, "ResourceInUseException": providers.ErrConflict,
+	"OriginAccessControlAlreadyExists": providers.ErrConflict,
+	"CachePolicyAlreadyExists":         providers.ErrConflict, "ResourceInUseException": providers.ErrConflict,
 	"ConflictException": providers.ErrConflict, "OperationAborted": providers.ErrConflict,
 	"ConcurrentModificationException": providers.ErrConflict,
 
@@ -71,7 +72,7 @@ var classes = map[string]error{
 	"EntityLimitExceeded":                         providers.ErrQuota,
 
 	"ValidationException": providers.ErrInvalid, "ValidationError": providers.ErrInvalid,
-	"BatchTooLarge": providers.ErrInvalid, "MalformedXML": providers.ErrInvalid,
+	"BatchTooLarge": providers.ErrInvalid, "MalformedXML": providers.ErrInvalid, "MalformedPolicy": providers.ErrInvalid,
 	"MalformedInput": providers.ErrInvalid, "InconsistentQuantities": providers.ErrInvalid,
 	"UnsupportedOperation": providers.ErrInvalid, "ConstraintViolationException": providers.ErrInvalid,
 	"PermanentRedirect": providers.ErrInvalid, "AuthorizationHeaderMalformed": providers.ErrInvalid,

@@ -75,6 +75,8 @@ func setField(cfg *types.DistributionConfig, f providers.Field, s providers.Sett
 		cfg.DefaultRootObject = sdk.String(s.DefaultRootObject)
 	case providers.FieldLogging:
 		setLogging(cfg, s.Logging)
+	case providers.FieldOriginAccess:
+		setOriginAccess(cfg, s.OriginAccessID)
 	default:
 		return setBehavior(cfg.DefaultCacheBehavior, f, s)
 	}
@@ -175,6 +177,20 @@ func setOrigin(cfg *types.DistributionConfig, s providers.Settings) {
 	}
 }
 
+// setOriginAccess has the origin of the default cache behaviour signed for, or no
+// longer with "". A legacy origin access identity excludes it [CloudFront API
+// Reference: Origin].
+func setOriginAccess(cfg *types.DistributionConfig, id string) {
+	o := defaultOrigin(cfg.Origins, cfg.DefaultCacheBehavior)
+	if o == nil {
+		return
+	}
+	o.OriginAccessControlId = sdk.String(id)
+	if id != "" && o.S3OriginConfig != nil {
+		o.S3OriginConfig.OriginAccessIdentity = sdk.String("")
+	}
+}
+
 func setLogging(cfg *types.DistributionConfig, l providers.Logging) {
 	cookies := sdk.Bool(false)
 	if cfg.Logging != nil && cfg.Logging.IncludeCookies != nil {
@@ -255,7 +271,7 @@ func summarySettings(d *types.DistributionSummary) providers.Settings {
 		s.MinimumTLS = string(v.MinimumProtocolVersion)
 	}
 	if o := defaultOrigin(d.Origins, d.DefaultCacheBehavior); o != nil {
-		s.OriginDomain, s.OriginKind = sdk.ToString(o.DomainName), originKind(o)
+		s.OriginDomain, s.OriginKind, s.OriginAccessID = sdk.ToString(o.DomainName), originKind(o), sdk.ToString(o.OriginAccessControlId)
 	}
 	if b := d.DefaultCacheBehavior; b != nil {
 		s.ViewerProtocol = string(b.ViewerProtocolPolicy)
