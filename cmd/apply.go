@@ -149,6 +149,7 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 	case !changes(p):
 		return nil
 	case a.flags.autoApprove:
+		a.approved = &view.Approval{How: view.ApprovedByFlag}
 		return a.unattended(cfg, p)
 	}
 	command := a.again(c, args) + " -auto-approve"
@@ -170,6 +171,7 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg 
 	if answer != "yes" {
 		return refuse("", "not approved; nothing was changed")
 	}
+	a.approved = &view.Approval{How: view.ApprovedByYes}
 	return nil
 }
 
@@ -247,6 +249,7 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	if w.sandbox != nil && !c.Flags().Changed("wait-timeout") {
 		a.flags.waitTimeout = sandboxPatience
 	}
+	a.approves(w)
 	t := a.newTeller(w, p)
 	x.World, x.Config, x.Events = w.World, w.config, t.event
 	x.NoWait, x.WaitTimeout = !a.flags.wait, a.flags.waitTimeout
@@ -254,7 +257,7 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 	r := x.Apply(ctx, p)
 	stop()
 	// What happened is written first: standard output may be broken by now.
-	unwritten := a.writeRun(view.NewRun(buildVersion(), p, t.events, r, commands))
+	unwritten := a.writeRun(a.ranIn(w, x.Options, view.NewRun(buildVersion(), p, t.events, r, commands)))
 	if a.flags.json {
 		line, err := view.JSONLine(view.ReportLine{Report: r})
 		if err != nil {

@@ -76,6 +76,8 @@ type app struct {
 	stdout, stderr *output
 	env            func(string) (string, bool)
 	flags          flags
+	// approved is how the plan of this run was approved; nil when nothing was to be.
+	approved *view.Approval
 	// styles of the two streams, known once the flags are parsed
 	out, msg view.Style
 }

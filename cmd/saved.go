@@ -109,6 +109,7 @@ func (a *app) applySaved(c *cobra.Command, args []string) error {
 	if err := a.withinLimits(cfg, s.Plan); err != nil {
 		return err
 	}
+	a.approved = &view.Approval{How: view.ApprovedSaved, Plan: args[0]}
 	commands := view.Commands{GoOn: a.again(c, args), Retry: "edgeward apply"}
 	return a.inWorld(c.Context(), cfg, func(ctx context.Context, w world) error {
 		return a.locked(ctx, c, cfg, w, func(ctx context.Context) error { return a.renewAndExecute(ctx, c, w, s, commands) })

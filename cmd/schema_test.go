@@ -78,6 +78,8 @@ func definitionOf(args []string) (stdout, file string, lines bool) {
 			return "Discovery", "Discovery", false
 		case "providers":
 			return "Providers", "Providers", false
+		case "report":
+			return "Record", "Record", false
 		}
 	}
 	return "", "", false

@@ -90,15 +90,17 @@ func NewLive(p planner.Plan, started time.Time, s Style) *Live {
 	return l
 }
 
-// kindOrder is the order of the stages, those of the way back behind the others.
+// kindOrder is the order of the stages, those of the ways back behind the others.
 func kindOrder() []planner.Kind {
-	return []planner.Kind{
-		planner.MetricsCount, planner.CertificateRequest, planner.CertificateValidate, planner.CertificateIssued, planner.PolicyEnsure,
-		planner.DistributionCreate, planner.DistributionDeployed, planner.LinksVerify, planner.TTLLower, planner.DNSSwitch,
-		planner.DNSPropagated, planner.TrafficWatch, planner.TTLRestore, planner.AccessGrant, planner.AccessControl,
-		planner.AccessDeployed, planner.AccessVerify, planner.BucketLock, planner.LockVerified,
-		planner.BucketUnlock, planner.AccessRevoke, planner.DNSRestore, planner.DNSRestored,
+	var all []planner.Kind
+	for _, g := range []planner.Goal{planner.Migrate, planner.Rollback, planner.UnlockBucket} {
+		for _, k := range planner.Kinds(g) {
+			if !slices.Contains(all, k) {
+				all = append(all, k)
+			}
+		}
 	}
+	return all
 }
 
 // Event takes in what happened.
@@ -111,8 +113,7 @@ func (l *Live) Event(e planner.Event) {
 	if b == nil {
 		return
 	}
-	back := e.Kind == planner.BucketUnlock || e.Kind == planner.DNSRestore || e.Kind == planner.DNSRestored
-	if l.goal == planner.Migrate && back {
+	if b.steps[e.Kind] == nil && l.goal == planner.Migrate && slices.Contains(planner.Kinds(planner.Rollback), e.Kind) {
 		b.back = e.Kind
 		b.home = e.Kind == planner.DNSRestored && e.Status == planner.EventDone
 		return

@@ -25,7 +25,7 @@ func everyStep() []planner.Step {
 		return []planner.ValueChange{{Path: "record assets.example.com", Before: before, After: after}}
 	}
 	const live, low = "CNAME " + s3Target + " TTL 86400s", "CNAME " + s3Target + " TTL 60s"
-	return []planner.Step{
+	steps := []planner.Step{
 		{Kind: planner.CertificateRequest, Action: planner.Create, Status: planner.Todo, Why: "ACM in us-east-1 has no usable certificate",
 			Changes: []planner.ValueChange{{Path: "certificate", After: "assets.example.com"}}, Undo: "nothing to undo"},
 		{Kind: planner.CertificateValidate, Action: planner.Create, Status: planner.Todo, Needs: []planner.Kind{planner.CertificateRequest},
@@ -52,19 +52,17 @@ func everyStep() []planner.Step {
 			Expect: 60, Changes: record(live, "CNAME "+afterMaker+" TTL 60s"), Undo: "have the row of today put back by hand",
 			ByHand: []string{"remove \"assets.example.com. 60 IN CNAME " + s3Target + ".\"", "add \"assets.example.com. 60 IN CNAME (known after distribution.create).\""}},
 		{Kind: planner.DNSPropagated, Action: planner.Wait, Status: planner.Waiting, Needs: []planner.Kind{planner.DNSSwitch}, Why: "the world answers with it", Expect: 600},
-		{Kind: planner.MetricsCount, Action: planner.Create, Status: planner.Todo, Why: "S3 counts the requests"},
 		{Kind: planner.TrafficWatch, Action: planner.Wait, Status: planner.Waiting, Needs: []planner.Kind{planner.DNSPropagated}, Why: "healthy for 10m", Expect: 600},
 		{Kind: planner.TTLRestore, Action: planner.Remove, Status: planner.Todo, Needs: []planner.Kind{planner.DNSPropagated}, Why: "the old TTL again", Changes: record(low, live)},
-		{Kind: planner.AccessGrant, Action: planner.Change, Status: planner.Todo, Why: "the distribution may read"},
-		{Kind: planner.AccessControl, Action: planner.Create, Status: planner.Todo, Why: "an origin access control"},
-		{Kind: planner.AccessDeployed, Action: planner.Wait, Status: planner.Waiting, Why: "at all edges"},
-		{Kind: planner.AccessVerify, Action: planner.Check, Status: planner.Todo, Why: "signed fetches"},
-		{Kind: planner.BucketLock, Action: planner.Change, Status: planner.Todo, Why: "public access is blocked"},
-		{Kind: planner.LockVerified, Action: planner.Check, Status: planner.Todo, Why: "links past the cache"},
-		{Kind: planner.BucketUnlock, Action: planner.Change, Status: planner.Todo, Why: "the old flags"},
 		{Kind: planner.DNSRestore, Action: planner.Change, Status: planner.Todo, Why: "the old record of every name", Changes: record("CNAME d1.cloudfront.net TTL 60s", live)},
 		{Kind: planner.DNSRestored, Action: planner.Wait, Status: planner.Waiting, Needs: []planner.Kind{planner.DNSRestore}, Why: "the world answers with it", Expect: 60},
 	}
+	for _, k := range kindOrder() {
+		if !slices.ContainsFunc(steps, func(s planner.Step) bool { return s.Kind == k }) {
+			steps = slices.Insert(steps, len(steps)-2, planner.Step{Kind: k, Action: planner.Change, Status: planner.Todo, Why: "the stage " + string(k)})
+		}
+	}
+	return steps
 }
 
 // everyPlan has every kind of step, action, standing and severity, a hold, rows
@@ -523,7 +521,7 @@ func TestRunSurvivesJSON(t *testing.T) { roundTrip(t, everyRun(), JSON) }
 // The schema has every value of every typed string, as the source has them.
 func TestSchemaHasEveryValue(t *testing.T) {
 	source := map[string][]string{}
-	for _, dir := range []string{"../../planner", "../../planner/proof"} {
+	for _, dir := range []string{"../../planner", "../../planner/proof", "."} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)

@@ -78,7 +78,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 			{Text: o.word(), Class: o.class()}, {Text: doing(o.BucketPlan)}, {Text: takes}, {Text: findingCounts(o.Findings)}})
 	}
 	page.parts(p.Goal, items, nil)
-	return htmlFile(title, planTemplate, page)
+	return htmlFile(title, planTemplate+partsTemplate, page)
 }
 
 // RunHTML is a run of apply or rollback as one self-contained HTML file: how it
@@ -98,7 +98,7 @@ func RunHTML(r Run) (string, error) {
 		page.Table.Rows = append(page.Table.Rows, row)
 	}
 	page.parts(r.Plan.Goal, items, &r.Report)
-	return htmlFile(title, planTemplate, page)
+	return htmlFile(title, planTemplate+partsTemplate, page)
 }
 
 func htmlHead(words ...string) []htmlCell {
@@ -123,7 +123,7 @@ func (o outlined) class() string {
 		switch o.Result.Outcome {
 		case planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeBlocked:
 			return "broken"
-		case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeStopped:
+		case planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeRolled, planner.OutcomeUnlocked, planner.OutcomeStopped:
 			return "same"
 		}
 		return "changed"
@@ -315,7 +315,10 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>
 {{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
 {{end -}}
-{{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
+`
+
+// partsTemplate are the buckets of a planPage.
+const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
 <dl>
 {{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
 {{end}}</dl>

@@ -24,6 +24,58 @@ type Run struct {
 	Report planner.Report  `json:"report"`
 	// Commands go on from where the run ended.
 	Commands Commands `json:"commands"`
+	// Configuration is the digest of that which was run, Shard the part of its buckets,
+	// such as "1/4"; "" in files of before, and without shards.
+	Configuration string `json:"configuration,omitempty"`
+	Shard         string `json:"shard,omitempty"`
+	// Sandbox: the world was simulated.
+	Sandbox bool `json:"sandbox,omitempty"`
+	// Approval is absent in files of before, and when there was nothing to approve.
+	Approval *Approval `json:"approval,omitempty"`
+}
+
+// Approval is how a plan was approved.
+type Approval struct {
+	How ApprovedHow `json:"how"`
+	// By is who ran edgeward: the name that the CI job gives, else the machine's
+	// USER@HOST; "" when neither is known, and in a simulated world.
+	By string `json:"by,omitempty"`
+	// At is when it was approved.
+	At time.Time `json:"at"`
+	// Plan is the file of the saved plan.
+	Plan string `json:"plan,omitempty"`
+}
+
+// ApprovedHow is in which way a plan was approved.
+type ApprovedHow string
+
+// The ways.
+const (
+	ApprovedByYes  ApprovedHow = "yes"           // typed at a terminal
+	ApprovedByFlag ApprovedHow = "-auto-approve" // by whoever wrote the command
+	ApprovedSaved  ApprovedHow = "saved plan"    // by whoever gave the reviewed plan to apply
+)
+
+// words say it; a nil one too.
+func (a *Approval) words() string {
+	if a == nil {
+		return "nothing was to be approved, or the file is of an edgeward that did not write it down"
+	}
+	text := ""
+	switch a.How {
+	case ApprovedByYes:
+		text = "a person read the plan and typed yes"
+	case ApprovedByFlag:
+		text = "by -auto-approve"
+	case ApprovedSaved:
+		text = "as the saved plan " + a.Plan
+	default:
+		text = string(a.How)
+	}
+	if a.By != "" {
+		text += ", run by " + a.By
+	}
+	return text + ", at " + moment(a.At) + " UTC"
 }
 
 // NewRun is a run that ended with r; edgeward is the version of the program.

@@ -16,13 +16,15 @@ const schemaDialect = "https://json-schema.org/draft/2020-12/schema"
 // Schema is the JSON Schema of `plan -json`, made from the Go types that are
 // written, so that it cannot differ from them. Its $defs have the other outputs:
 // Line is a line of `apply -json`, Run is `apply -json-into`, StatusReport is
-// `status`, VerifyReport is `verify`, SavedPlan is a file of `plan -out`; also are
+// `status`, VerifyReport is `verify`, SavedPlan is a file of `plan -out`,
+// Record is `report`; also are
 // further ones, by name. Fields that it does not name may be added by a later version with the
 // same major format_version.
 func Schema(also map[string]reflect.Type) map[string]any {
 	tops := map[string]reflect.Type{
 		"Plan": reflect.TypeFor[planner.Plan](), "Run": reflect.TypeFor[Run](), "StatusReport": reflect.TypeFor[planner.StatusReport](),
 		"VerifyReport": reflect.TypeFor[planner.VerifyReport](), "SavedPlan": reflect.TypeFor[planner.Saved](),
+		"Record": reflect.TypeFor[Record](),
 	}
 	maps.Copy(tops, also)
 	s := schemas{defs: map[string]any{}, names: map[reflect.Type]string{}, enums: schemaEnums()}
@@ -56,6 +58,7 @@ func schemaEnums() map[reflect.Type][]any {
 			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled, planner.OutcomeUnlocked,
 			planner.OutcomeInterrupted},
 		reflect.TypeFor[planner.Readiness](): {planner.Ready, planner.NeedsAnswer, planner.ByHand},
+		reflect.TypeFor[ApprovedHow]():       {ApprovedByYes, ApprovedByFlag, ApprovedSaved},
 		reflect.TypeFor[planner.Method]():    {planner.ByAccessLog, planner.ByMetrics, planner.ByProbes, planner.ByNothing},
 		reflect.TypeFor[proof.Verdict]():     {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
 	}
