@@ -365,8 +365,13 @@ func putDistribution(ctx context.Context, s scene) error {
 // account and bucket, and its generation rises only when the distribution of
 // the one before is gone.
 func createDistribution(ctx context.Context, s scene, want providers.Settings) error {
-	if want.CertificateARN == "" || want.CachePolicyID == "" {
-		return notYet("the certificate or the cache policy is not there yet")
+	switch {
+	case want.CertificateARN == "":
+		return notYet("the certificate is not there yet")
+	case want.CachePolicyID == "" && s.a.Bucket != nil: // others took the room that there was
+		return fullPolicy(ctx, s)
+	case want.CachePolicyID == "":
+		return notYet("the cache policy is not there yet")
 	}
 	account, err := s.acc.Identity.AccountID(ctx)
 	if err != nil {

@@ -79,6 +79,47 @@ func (br *bucketRun) take(ctx context.Context) error {
 
 func (br *bucketRun) give() { <-br.w.slots }
 
+// seat is the slot of one round. Who waits within it, for a turn at an API or for
+// a change that others send, leaves the slot to others meanwhile.
+type seat struct {
+	br *bucketRun
+	// turn is the one who may touch the fields below; it is a channel, for a slot
+	// is waited for while it is held.
+	turn chan struct{}
+	held bool
+	idle int
+}
+
+// leave gives the slot away until all who wait within the round go on.
+func (s *seat) leave(ctx context.Context) func() func() {
+	return func() func() {
+		s.turn <- struct{}{}
+		if s.idle++; s.held {
+			s.br.give()
+			s.held = false
+		}
+		<-s.turn
+		return func() {
+			s.turn <- struct{}{}
+			defer func() { <-s.turn }()
+			if s.idle--; s.idle > 0 || s.held {
+				return
+			}
+			select {
+			case s.br.w.slots <- struct{}{}:
+				s.held = true
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+func (s *seat) end() {
+	if s.held {
+		s.br.give()
+	}
+}
+
 // waitError ends a bucket as unfinished.
 type waitError struct {
 	kind  Kind
@@ -392,7 +433,9 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if err := br.take(sctx); err != nil {
 		return v, false, err
 	}
-	defer br.give()
+	sit := &seat{br: br, turn: make(chan struct{}, 1), held: true}
+	defer sit.end()
+	ctx, sctx = providers.WithIdle(ctx, sit.leave(ctx)), providers.WithIdle(sctx, sit.leave(ctx))
 	x := br.r.x
 	if br.goal == Rollback && st.urgent() {
 		sctx = providers.WithUrgency(sctx)

@@ -105,6 +105,7 @@ func (l *Limiter) Wait(ctx context.Context, turns int) error {
 		go l.serve(serving)
 	}
 	l.mu.Unlock()
+	defer Idle(ctx)()
 	select {
 	case <-w.done:
 		return nil
@@ -278,6 +279,24 @@ func (l *Limiter) Rate() Rate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return Rate{API: l.o.API, PerSecond: l.rate, Requests: l.requests, Throttled: l.throttled, Waiting: len(l.urgent) + len(l.others)}
+}
+
+type idleKey struct{}
+
+// WithIdle has idle called whenever a call with the context only waits: for its
+// turn, or for what another call reads or sends. What idle returns is called when
+// the wait is over. Both come from many goroutines at once. A nil idle takes away
+// an earlier one, for work that goes on without its caller.
+func WithIdle(ctx context.Context, idle func() (back func())) context.Context {
+	return context.WithValue(ctx, idleKey{}, idle)
+}
+
+// Idle says that the caller begins to wait; what it returns says that it goes on.
+func Idle(ctx context.Context) (back func()) {
+	if idle, _ := ctx.Value(idleKey{}).(func() func()); idle != nil {
+		return idle()
+	}
+	return func() {}
 }
 
 // Limiters is a set of limiters by the names of their APIs. Whoever counts

@@ -11,7 +11,7 @@ import (
 
 // sweep answers many callers from one complete read. Callers who ask while a
 // read is under way share it; an answer younger than fresh is used again, and a
-// list also while it is younger than the read took: reading takes at most half
+// list also for twice as long as the read took: reading takes at most a third
 // of the time. A
 // read that failed, in whatever page, is an error to all its callers and is
 // not kept.
@@ -55,7 +55,7 @@ func (s *sweep[T]) usable(a *answer[T]) time.Duration {
 	if s.single {
 		return s.fresh
 	}
-	return max(s.fresh, a.took)
+	return max(s.fresh, 2*a.took)
 }
 
 // get returns an answer of a read that began after the event numbered after;
@@ -77,6 +77,7 @@ func (s *sweep[T]) get(ctx context.Context, after int64) (*answer[T], error) {
 	f.waiting++
 	s.mu.Unlock()
 
+	defer providers.Idle(ctx)()
 	select {
 	case <-f.done:
 		return f.ans, f.err
@@ -95,7 +96,7 @@ func (s *sweep[T]) get(ctx context.Context, after int64) (*answer[T], error) {
 
 // start begins a read; s.mu is held.
 func (s *sweep[T]) start(ctx context.Context) *flight[T] {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancel(providers.WithIdle(context.WithoutCancel(ctx), nil))
 	f := &flight[T]{done: make(chan struct{}), began: s.order.Add(1), cancel: cancel}
 	s.flight = f
 	go func() {

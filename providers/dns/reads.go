@@ -48,8 +48,8 @@ type reads[R any] struct {
 type listing[R any] struct {
 	number, writes uint64
 	// ended, and not its beginning, is what a listing's age is counted from, for a
-	// zone may take long to list. It is used for as long as it took, so that a zone
-	// is listed for at most half of the time.
+	// zone may take long to list. It is used for twice as long as it took, so that a zone
+	// is listed for at most a third of the time.
 	ended time.Time
 	took  time.Duration
 	done  chan struct{}
@@ -74,7 +74,7 @@ func (z *reads[R]) read(ctx context.Context, name string, anew bool) ([]R, error
 	for single := false; ; {
 		now := z.clock.Now()
 		z.mu.Lock()
-		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < max(fresh, l.took)) {
+		if l := z.last; l != nil && l.number > after && z.written[name] <= l.writes && (anew || now.Sub(l.ended) < max(fresh, 2*l.took)) {
 			rows := l.rows[name]
 			if len(rows) > 0 || !z.doubtful || z.size <= z.page {
 				z.mu.Unlock()
@@ -84,10 +84,14 @@ func (z *reads[R]) read(ctx context.Context, name string, anew bool) ([]R, error
 		}
 		if l := z.flight; l != nil && !single {
 			z.mu.Unlock()
+			back := providers.Idle(ctx)
 			select {
 			case <-ctx.Done():
-				return nil, ctx.Err()
 			case <-l.done:
+			}
+			back()
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
 			if l.err != nil && l.number > after {
 				return nil, l.err
@@ -121,7 +125,7 @@ func (z *reads[R]) list(ctx context.Context) (map[string][]R, error) {
 	for {
 		now := z.clock.Now()
 		z.mu.Lock()
-		if l := z.last; l != nil && l.writes >= since && now.Sub(l.ended) < max(fresh, l.took) {
+		if l := z.last; l != nil && l.writes >= since && now.Sub(l.ended) < max(fresh, 2*l.took) {
 			z.mu.Unlock()
 			return l.rows, nil
 		}

@@ -128,8 +128,9 @@ func (z *zone) change(ctx context.Context, c *change, sets []types.ResourceRecor
 	z.mu.Unlock()
 	if start {
 		// The batch belongs to all its callers; see joined.
-		go z.send(context.WithoutCancel(ctx))
+		go z.send(providers.WithIdle(context.WithoutCancel(ctx), nil))
 	}
+	defer providers.Idle(ctx)()
 	select {
 	case <-c.done:
 		return c.err
@@ -254,6 +255,9 @@ func (z *zone) sift(ctx context.Context, batch []*change, refusal error) {
 func (z *zone) put(ctx context.Context, batch []*change) (*types.ChangeInfo, error) {
 	sending, stop := joined(ctx, batch)
 	defer stop()
+	if slices.ContainsFunc(batch, func(c *change) bool { return providers.Urgent(c.ctx) }) {
+		sending = providers.WithUrgency(sending)
+	}
 	api, err := z.d.client(sending)
 	if err != nil {
 		return nil, err

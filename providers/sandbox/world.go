@@ -82,6 +82,8 @@ type Call struct {
 	Write bool
 	// After is true when the effect has happened.
 	After bool
+	// Context is the caller's.
+	Context context.Context
 }
 
 // Bucket is an S3 bucket of the world.
@@ -251,6 +253,7 @@ func (w *World) calling(ctx context.Context, c Call, effect func(now time.Time) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	c.Context = ctx
 	latency := w.begin(&c)
 	defer w.end()
 	if err := w.clock.Sleep(ctx, latency/2); err != nil {
@@ -269,6 +272,7 @@ func (w *World) calling(ctx context.Context, c Call, effect func(now time.Time) 
 	latency -= latency / 2
 	if rest != nil {
 		latency += rest()
+		defer providers.Idle(ctx)()
 	}
 	return w.clock.Sleep(ctx, latency)
 }

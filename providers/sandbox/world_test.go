@@ -423,6 +423,7 @@ func TestHooks(t *testing.T) {
 	var seen []Call
 	var broken string
 	hook := func(c Call) error {
+		c.Context = nil // differs
 		seen = append(seen, c)
 		if broken == fmt.Sprint(c.Op, c.After) {
 			return boom

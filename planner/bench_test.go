@@ -1,0 +1,174 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
+)
+
+// paced puts the limiters of the adapters before a sandbox, by its hook, and
+// counts what they let through. What an adapter answers from one listing, or
+// sends together, is one request here too: sweeps are used for sweepAge.
+type paced struct {
+	set *providers.Limiters
+	n   int // buckets
+
+	mu    sync.Mutex
+	swept map[string]time.Time
+	ops   map[string]int
+}
+
+const sweepAge = 5 * time.Second
+
+// pace is the limiter of an operation, with how many rows of a page a sweep has;
+// 0 says that each call is a request.
+func pace(op string) (o providers.LimiterOptions, page int) {
+	switch {
+	case op == "Distributions.Find", op == "CachePolicies.CachePolicies":
+		return providers.LimiterOptions{API: "cloudfront reads", PerSecond: 5, Burst: 5}, 100
+	case op == "Certificates.Covering":
+		return providers.LimiterOptions{API: "acm", PerSecond: 5, Burst: 5}, 1000
+	case op == "Distributions.Create", op == "Distributions.Update", op == "Distributions.SetTags", op == "CachePolicies.CreateCachePolicy":
+		return providers.LimiterOptions{API: "cloudfront writes", PerSecond: 1, Burst: 2}, 0
+	case strings.HasPrefix(op, "Distributions."), strings.HasPrefix(op, "CachePolicies."):
+		return providers.LimiterOptions{API: "cloudfront reads", PerSecond: 5, Burst: 5}, 0
+	case strings.HasPrefix(op, "Certificates.Request"):
+		return providers.LimiterOptions{API: "acm", PerSecond: 5, Burst: 5}, 0
+	case strings.HasPrefix(op, "Certificates."):
+		return providers.LimiterOptions{API: "acm reads", PerSecond: 10, Burst: 10}, 0
+	case strings.HasPrefix(op, "DNS."):
+		return providers.LimiterOptions{API: "route53", PerSecond: 5, Burst: 1}, 300
+	case strings.HasPrefix(op, "Buckets."):
+		return providers.LimiterOptions{API: "s3", PerSecond: 100, Burst: 50}, 0
+	}
+	return providers.LimiterOptions{}, 0
+}
+
+func (p *paced) hook(c sandbox.Call) error {
+	o, page := pace(c.Op)
+	if c.After || o.API == "" {
+		return nil
+	}
+	requests := 1
+	if page > 0 {
+		requests = (2*p.n + page - 1) / page
+		if c.Write {
+			requests = 1 // changes of one zone go out together
+		}
+		p.mu.Lock()
+		if last, ok := p.swept[c.Op]; ok && time.Since(last) < sweepAge {
+			requests = 0
+		} else {
+			p.swept[c.Op] = time.Now()
+		}
+		p.mu.Unlock()
+	}
+	p.mu.Lock()
+	p.ops[c.Op] += requests
+	p.mu.Unlock()
+	for range requests {
+		if err := p.set.Get(o).Wait(c.Context, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bound is how long the requests that were made take at the allowed rates, and
+// which API's they are.
+func (p *paced) bound() (most time.Duration, api string) {
+	for _, r := range p.set.Rates() {
+		if d := time.Duration(float64(r.Requests) / r.PerSecond * float64(time.Second)); d > most {
+			most, api = d, r.API
+		}
+	}
+	return most, api
+}
+
+// applyPaced migrates n buckets and tells how long plan and apply took, and what
+// was asked.
+func applyPaced(t *testing.T, n int, rates bool) (took time.Duration, p *paced) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1)
+		l.config.Buckets, l.config.Rollout.Parallelism = nil, 10
+		l.options.Buckets = nil
+		for i := range n {
+			name := fmt.Sprintf("b%04d.example.com", i)
+			l.bucket(name, route53, nil, cname(name, "s3.eu-west-1.amazonaws.com", 5*time.Minute))
+			l.config.Buckets[i].Verify.Sample = 1
+		}
+		p = &paced{set: providers.NewLimiters(providers.RealClock{}), n: n, swept: map[string]time.Time{}, ops: map[string]int{}}
+		if l.options.Hook = p.hook; !rates {
+			l.options.Hook, l.config.Rollout.Parallelism = nil, n
+		}
+		w := sandbox.New(l.options)
+		began := time.Now()
+		o := Options{Goal: Migrate}
+		plan, err := Make(t.Context(), w.Providers(), l.config, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &Executor{World: w.Providers(), Config: l.config, Options: o, WaitTimeout: 100 * time.Hour}
+		r := x.Apply(t.Context(), plan)
+		took = time.Since(began)
+		for _, res := range r.Results {
+			if res.Outcome != OutcomeFinished {
+				t.Fatalf("%s: %s at %s: %s", res.Address, res.Outcome, res.Stage, res.Why)
+			}
+		}
+	})
+	return took, p
+}
+
+// An apply takes little more than its bound: the larger of the requests that
+// were made at the allowed rates, and the longest chain of waits of one bucket,
+// which is what the same buckets take where nothing has a rate. EDGEWARD_FIGURES
+// says for how many buckets instead, such as 200,1000.
+func TestApplyIsNearItsBound(t *testing.T) {
+	for _, n := range figureSizes([]int{1, 10, 50}) {
+		chain, _ := applyPaced(t, n, false)
+		took, p := applyPaced(t, n, true)
+		bound, api := p.bound()
+		if chain > bound {
+			bound, api = chain, "one bucket's waits"
+		}
+		ratio := float64(took) / float64(bound)
+		t.Logf("%d buckets: %s; bound %s (%s), ratio %.2f; %s", n, took.Round(time.Second), bound.Round(time.Second), api, ratio, counts(p.ops))
+		if ratio > aimRatio {
+			t.Errorf("%d buckets take %.2f times their bound, at most %.2f", n, ratio, aimRatio)
+		}
+	}
+}
+
+const aimRatio = 1.15
+
+func figureSizes(sizes []int) []int {
+	text := os.Getenv("EDGEWARD_FIGURES")
+	if text == "" {
+		return sizes
+	}
+	sizes = nil
+	for part := range strings.SplitSeq(text, ",") {
+		n, _ := strconv.Atoi(part)
+		sizes = append(sizes, n)
+	}
+	return sizes
+}
+
+func counts(ops map[string]int) string {
+	var parts []string
+	for _, op := range slices.Sorted(maps.Keys(ops)) {
+		parts = append(parts, fmt.Sprintf("%s %d", op, ops[op]))
+	}
+	return strings.Join(parts, ", ")
+}
