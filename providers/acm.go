@@ -18,6 +18,8 @@ type Certificates interface {
 	Covering(ctx context.Context, names []string) ([]Certificate, error)
 	// Certificate describes one, whatever its status. ErrNotFound.
 	Certificate(ctx context.Context, arn string) (Certificate, error)
+	// Tags reads the tags of one. ErrNotFound.
+	Tags(ctx context.Context, arn string) (map[string]string, error)
 	// Request asks for a DNS-validated RSA_2048 certificate and tags it. token
 	// is ACM's idempotency token (at most 32 word characters): the same token
 	// and names within an hour give the same certificate. ErrQuota, ErrInvalid.
@@ -37,7 +39,8 @@ type Certificate struct {
 	Status string
 	// FailureReason is ACM's code, such as CAA_ERROR, when Status is FAILED.
 	FailureReason string
-	// Names are all subject alternative names.
+	// Names are all subject alternative names; in what Certificate answers, the
+	// certificate's own domain name first.
 	Names    []string
 	NotAfter time.Time
 	KeyType  string

@@ -90,6 +90,11 @@ type RecordSet struct {
 	// Routing is the sentence why the set cannot be changed as a whole (a
 	// weighted or latency set, say), or "".
 	Routing string
+	// ZoneID is the provider's own mark of the zone (Route 53, Cloudflare), or "". IDs
+	// are those of Records, in their order, where a record has one (Cloudflare), else
+	// nil. Other tools ask for them; edgeward does not.
+	ZoneID string
+	IDs    []string
 }
 
 // Record is one address record.

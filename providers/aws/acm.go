@@ -205,7 +205,7 @@ func (s *certificates) read(ctx context.Context, arn string) (providers.Certific
 	d := out.Certificate
 	c := providers.Certificate{
 		ARN: arn, Status: string(d.Status), FailureReason: string(d.FailureReason),
-		Names: d.SubjectAlternativeNames, NotAfter: sdk.ToTime(d.NotAfter), KeyType: keyType(d.KeyAlgorithm),
+		Names: domainFirst(sdk.ToString(d.DomainName), d.SubjectAlternativeNames), NotAfter: sdk.ToTime(d.NotAfter), KeyType: keyType(d.KeyAlgorithm),
 	}
 	for _, v := range d.DomainValidationOptions {
 		one := providers.Validation{Name: sdk.ToString(v.DomainName), Status: string(v.ValidationStatus)}
@@ -216,6 +216,20 @@ func (s *certificates) read(ctx context.Context, arn string) (providers.Certific
 		c.Validation = append(c.Validation, one)
 	}
 	return c, nil
+}
+
+// domainFirst puts a certificate's domain name before its others.
+func domainFirst(domain string, names []string) []string {
+	i := slices.Index(names, domain)
+	if i <= 0 {
+		return names
+	}
+	return append([]string{domain}, slices.Delete(slices.Clone(names), i, i+1)...)
+}
+
+// Tags implements providers.Certificates.
+func (s *certificates) Tags(ctx context.Context, arn string) (map[string]string, error) {
+	return s.readTags(ctx, arn)
 }
 
 func (s *certificates) readTags(ctx context.Context, arn string) (map[string]string, error) {

@@ -241,3 +241,21 @@ func TestLongNameBesideAShortOne(t *testing.T) {
 		t.Errorf("sent %s", body)
 	}
 }
+
+// What Terraform and others ask for: the domain name first, and the tags.
+func TestCertificateDomainAndTags(t *testing.T) {
+	environment(t, nil)
+	_, account := connect(func(c call) (*http.Response, error) {
+		if c.op == "ListTagsForCertificate" {
+			return respond(200, `{"Tags":[{"Key":"Team","Value":"web"}]}`)
+		}
+		return respond(200, `{"Certificate":{"CertificateArn":"arn","DomainName":"b.example.com","SubjectAlternativeNames":["a.example.com","b.example.com","c.example.com"],"Status":"ISSUED"}}`)
+	}, fast())
+	got, err := account.Certificates.Certificate(t.Context(), "arn")
+	if want := []string{"b.example.com", "a.example.com", "c.example.com"}; err != nil || !slices.Equal(got.Names, want) {
+		t.Errorf("names %v, %v", got.Names, err)
+	}
+	if tags, err := account.Certificates.Tags(t.Context(), "arn"); err != nil || len(tags) != 1 || tags["Team"] != "web" {
+		t.Errorf("tags %v, %v", tags, err)
+	}
+}

@@ -167,13 +167,15 @@ func (z *cloudflareZone) path() string { return "/zones/" + url.PathEscape(z.id)
 
 // recordSet turns the API's records at one name into the port's.
 func (z *cloudflareZone) recordSet(name string, raw []cloudflareRecord) providers.RecordSet {
-	out := providers.RecordSet{Name: name, Zone: z.name}
+	out := providers.RecordSet{Name: name, Zone: z.name, ZoneID: z.id}
+	ids := map[providers.Record][]string{}
 	for _, r := range raw {
 		if !cloudflareAddress(r) {
 			out.Other = append(out.Other, r.Type)
 			continue
 		}
 		out.Records = append(out.Records, r.record())
+		ids[r.record()] = append(ids[r.record()], r.ID)
 		switch {
 		case r.Meta.ReadOnly:
 			out.Routing = fmt.Sprintf("%s %s is read-only: another Cloudflare product made it and keeps it", r.Type, name)
@@ -190,6 +192,9 @@ func (z *cloudflareZone) recordSet(name string, raw []cloudflareRecord) provider
 	slices.Sort(out.Other)
 	out.Other = slices.Compact(out.Other)
 	providers.SortRecords(out.Records)
+	for _, r := range out.Records {
+		out.IDs, ids[r] = append(out.IDs, ids[r][0]), ids[r][1:]
+	}
 	return out
 }
 

@@ -265,7 +265,7 @@ func TestCloudflareBeside(t *testing.T) {
 		s.record(z, "example.com", "CNAME", cfOld, 3600, false)
 		set := lookup(t, d, "example.com")
 		if diff := cmp.Diff(providers.RecordSet{Name: "example.com", Zone: "example.com", Records: cnameOf(cfOld, time.Hour),
-			Other: []string{"MX", "TXT"}}, set); diff != "" {
+			Other: []string{"MX", "TXT"}, ZoneID: z.id, IDs: []string{z.records[4]["id"].(string)}}, set); diff != "" {
 			t.Errorf("wrong answer (-want +got):\n%s", diff)
 		}
 		if err := d.Replace(t.Context(), "example.com", set.Records, cnameOf(cfNew, time.Minute)); err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/libdns/libdns"
 
 	"github.com/edgeward/edgeward/providers"
@@ -85,9 +84,7 @@ func (d *route53DNS) List(ctx context.Context, zone string) ([]providers.RecordS
 	if err != nil {
 		return nil, fmt.Errorf("list zone %s: %w", zone, err)
 	}
-	return listed(zone, d.longest, rows, func(name string, sets []types.ResourceRecordSet) providers.RecordSet {
-		return recordSet(zone, name, sets)
-	}), nil
+	return listed(zone, d.longest, rows, z.recordSet), nil
 }
 
 // List implements providers.DNS.

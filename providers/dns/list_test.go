@@ -152,6 +152,9 @@ func TestListOfTwoZones(t *testing.T) {
 		d := newProvider(t, s.options("example.com", "sub.example.com"))
 		sameNames(t, listOf(t, d, "example.com"), "a.example.com")
 		sameNames(t, listOf(t, d, "sub.example.com"), "y.sub.example.com")
+		if set := lookup(t, d, "y.sub.example.com"); set.ZoneID != "Z2" || set.IDs != nil {
+			t.Errorf("the zone's ID is %q, the records' are %v", set.ZoneID, set.IDs)
+		}
 	})
 }
 

@@ -93,7 +93,7 @@ func (d *route53DNS) Look(ctx context.Context, name string) (providers.RecordSet
 	if err != nil {
 		return providers.RecordSet{}, fmt.Errorf("look up records of %s in zone %s: %w", name, z.name, err)
 	}
-	return recordSet(z.name, name, sets), nil
+	return z.recordSet(name, sets), nil
 }
 
 // Replace implements providers.DNS. What stands is read anew, then removed and

@@ -29,6 +29,13 @@ func recordSet(zone, name string, sets []types.ResourceRecordSet) providers.Reco
 	return out
 }
 
+// recordSet is the same with the zone's ID.
+func (z *zone) recordSet(name string, sets []types.ResourceRecordSet) providers.RecordSet {
+	out := recordSet(z.name, name, sets)
+	out.ZoneID = z.id
+	return out
+}
+
 func records(s types.ResourceRecordSet) []providers.Record {
 	if a := s.AliasTarget; a != nil {
 		return []providers.Record{{Type: string(s.Type), Value: unescape(clean(aws.ToString(a.DNSName))), Alias: true,

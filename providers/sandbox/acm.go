@@ -123,6 +123,11 @@ func (p certificatesPort) Certificate(ctx context.Context, arn string) (provider
 	return out, nil
 }
 
+func (p certificatesPort) Tags(ctx context.Context, arn string) (map[string]string, error) {
+	c, err := p.Certificate(ctx, arn)
+	return c.Tags, err
+}
+
 func (p certificatesPort) Request(ctx context.Context, names []string, token string, tags map[string]string) (string, error) {
 	var arn string
 	err := p.w.call(ctx, p.op("Certificates.Request", strings.Join(names, " "), true), func(now time.Time) error {

@@ -291,9 +291,7 @@ func (d dnsPort) Look(ctx context.Context, name string) (providers.RecordSet, er
 				return err
 			}
 		}
-		out = providers.RecordSet{
-			Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing,
-		}
+		out = z.set(name, v)
 		return nil
 	})
 	if err != nil {
@@ -443,6 +441,25 @@ func (d dnsPort) Ensure(ctx context.Context, r providers.Record, name string) er
 	}, func() time.Duration { return sync })
 }
 
+// set is what the provider answers of a name, with the marks that other tools ask
+// for.
+func (z *zone) set(name string, v version) providers.RecordSet {
+	out := providers.RecordSet{Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing}
+	hex := func(parts ...string) string {
+		return fmt.Sprintf("%016x%016x", mix(1, append(parts, "a")...), mix(1, append(parts, "b")...))
+	}
+	switch z.provider.Features.Provider {
+	case "route53":
+		out.ZoneID = "Z" + strings.ToUpper(hex("zone", z.name)[:20])
+	case "cloudflare":
+		out.ZoneID = hex("zone", z.name)
+		for _, r := range v.records {
+			out.IDs = append(out.IDs, hex("record", name, r.Type, r.Value))
+		}
+	}
+	return out
+}
+
 // delegated says whether name is another zone's, by NS records below the apex.
 func (z *zone) delegated(name string) bool {
 	for at := name; at != z.name; _, at, _ = strings.Cut(at, ".") {
@@ -466,9 +483,7 @@ func (d dnsPort) List(ctx context.Context, zone string) ([]providers.RecordSet, 
 		}
 		for _, name := range slices.Sorted(maps.Keys(z.nodes)) {
 			if v := z.latest(name); len(v.records) > 0 && !z.delegated(name) && d.p.zoneOf(name) == z {
-				out = append(out, providers.RecordSet{
-					Name: name, Zone: z.name, Records: slices.Clone(v.records), Other: slices.Clone(v.other), Routing: v.routing,
-				})
+				out = append(out, z.set(name, v))
 			}
 		}
 		return nil
