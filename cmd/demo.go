@@ -163,7 +163,7 @@ type demo struct {
 	progress *view.Progress
 	buckets  []view.ScreenBucket
 	at       map[string]int
-	frame    string
+	repaint  view.Repaint
 }
 
 func (a *app) newDemo(s *sandbox.World, clock providers.Clock, p planner.Plan) *demo {
@@ -227,6 +227,6 @@ func (d *demo) show() {
 		Elapsed: d.clock.Now().Sub(d.start), Buckets: d.buckets,
 		Requests: v.Requests, Failed: v.Failed, S3: s3, CloudFront: cloudFront,
 	}, d.a.out)
-	fmt.Fprint(d.a.stdout, view.Over(d.frame, frame))
-	d.frame = frame
+	columns, rows := view.Size(d.a.stdout.w)
+	fmt.Fprint(d.a.stdout, d.repaint.Draw(view.Fit(frame, columns, rows), columns))
 }

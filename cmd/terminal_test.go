@@ -83,8 +83,12 @@ func (e *emulator) control(argument string, f rune) {
 	case 'J':
 		e.screen = e.screen[:e.y+1]
 		e.control("", 'K')
-	case 'm', 'h', 'l':
+	case 'm':
 	default:
+		// Any other mode would have to be taken back, also after a panic or a kill.
+		if argument == "?2026" && (f == 'h' || f == 'l') {
+			return
+		}
 		panic(fmt.Sprintf("a control function that this terminal does not know: %q %c", argument, f))
 	}
 }

@@ -172,7 +172,7 @@ func MakeStatus(ctx context.Context, w providers.World, c *config.Config, o Opti
 
 func bucketStatus(b config.Bucket, a Actual, lookErr error, o Options) BucketStatus {
 	p := planBucket(b, a, lookErr, o, Migrate)
-	s := BucketStatus{Address: b.Address, Standing: p.Standing, Stage: p.Stage, Names: []NameStatus{}, Findings: p.Findings}
+	s := BucketStatus{Address: b.Address, Wave: b.Wave, Standing: p.Standing, Stage: p.Stage, Names: []NameStatus{}, Findings: p.Findings}
 	switch {
 	case p.Standing == StandBlocked || p.Standing == StandHeld:
 		s.Why = p.Findings[0].Summary

@@ -314,7 +314,9 @@ type StatusReport struct {
 
 // BucketStatus is where one bucket stands, and what the world answers.
 type BucketStatus struct {
-	Address      string       `json:"address"`
+	Address string `json:"address"`
+	// Wave is the bucket's wave, "" for none.
+	Wave         string       `json:"wave,omitempty"`
 	Standing     Standing     `json:"standing"`
 	Stage        Kind         `json:"stage,omitempty"`
 	Why          string       `json:"why,omitempty"`

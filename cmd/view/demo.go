@@ -80,15 +80,6 @@ func Frame(s Screen, style Style) string {
 	return b.String()
 }
 
-// Over is the text that draws frame over the one before, which is "" at the
-// first [ECMA-48: CUU, ED].
-func Over(before, frame string) string {
-	if before == "" {
-		return frame
-	}
-	return fmt.Sprintf("\x1b[%dA\x1b[J%s", strings.Count(before, "\n"), frame)
-}
-
 func cut(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text

@@ -49,15 +49,6 @@ func TestFramesFit(t *testing.T) {
 	}
 }
 
-func TestOver(t *testing.T) {
-	if got := Over("", "a\n"); got != "a\n" {
-		t.Errorf("first frame: %q", got)
-	}
-	if got, want := Over("a\nb\n", "c\nd\n"), "\x1b[2A\x1b[Jc\nd\n"; got != want {
-		t.Errorf("next frame: %q, want %q", got, want)
-	}
-}
-
 func TestVisitors(t *testing.T) {
 	if got, want := Visitors(12, 0, 0, 100), "visitors: 12 requests, 0 failed, S3 0%, CloudFront 100%"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -135,7 +135,10 @@ func everyRun() Run {
 	begun.Changes = []planner.ValueChange{{Path: "certificate", After: "assets.example.com"}}
 	events := []planner.Event{begun, at(1, planner.CertificateRequest, planner.EventDone, "requested"), at(2, planner.TTLLower, planner.EventStarted, ""),
 		wait, hand, at(12, planner.LinksVerify, planner.EventFailed, "/a|b: <b>403</b>"), at(19, "", planner.EventNote, "the bucket is held")}
-	return NewRun("v1.2.3", p, events, r, Commands{GoOn: "edgeward apply -chdir='a`b'", Retry: "edgeward apply", Further: "edgeward apply -further"})
+	x := NewRun("v1.2.3", p, events, r, Commands{GoOn: "edgeward apply -chdir='a`b'", Retry: "edgeward apply", Further: "edgeward apply -further"})
+	x.Configuration, x.Shard = "c0ffee", "1/4"
+	x.Approval = &Approval{How: ApprovedByFlag, By: "@ann <b> in https://ci.example/1", At: start}
+	return x
 }
 
 func everyStatus() planner.StatusReport {

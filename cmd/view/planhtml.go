@@ -16,6 +16,7 @@ const openParts = 3
 // planPage is what the template of the HTML of a plan and of a run reads.
 type planPage struct {
 	Title, Summary, Times string
+	Approved              string
 	Meaning               string
 	GoOn                  [][2]string
 	Findings              []planner.Finding
@@ -87,6 +88,9 @@ func PlanHTML(p planner.Plan) (string, error) {
 func RunHTML(r Run) (string, error) {
 	title := "edgeward " + r.command()
 	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands), Waves: htmlWaves(r.Plan, &r.Report)}
+	if r.Approval != nil {
+		page.Approved = "Approved " + r.Approval.words() + "."
+	}
 	items := outline(r.Plan, &r)
 	page.Table.Head = htmlHead("bucket", "names", "outcome", "stage", "why")
 	for _, o := range items {
@@ -310,6 +314,7 @@ func newBar(label, words, class string, from, to, total time.Duration) bar {
 const planTemplate = `<h1>{{.Title}}</h1>
 <p><b>{{text .Summary}}</b></p>
 {{with .Times}}<p class="soft">{{text .}}</p>
+{{end}}{{with .Approved}}<p>{{text .}}</p>
 {{end}}{{with .Meaning}}<p>{{text .}}</p>
 {{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>

@@ -54,6 +54,9 @@ func planCounts(p planner.Plan) string {
 func RunMarkdown(r Run) string {
 	page := newMarkdownPage(r.command())
 	page.end("## edgeward " + r.command() + ": " + strings.TrimSuffix(ReportSummary(r.Report), ".") + "\n\n" + r.times() + "\n")
+	if r.Approval != nil {
+		page.end("\nApproved " + markdownText(clip(r.Approval.words())) + ".\n")
+	}
 	for _, line := range goOnLines(r.Report, r.Commands) {
 		text := "\n" + line[0] + ":\n\n" + fence("sh", line[1]+"\n")
 		if len(text) > nameShare {

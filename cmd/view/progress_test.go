@@ -22,3 +22,27 @@ func TestWaitsOfDaysHaveADate(t *testing.T) {
 		}
 	}
 }
+
+// In a log of many buckets what changed has a line, what began or is waited for
+// has none: that stands with the counts, alike ones together.
+func TestProgressOfMany(t *testing.T) {
+	r := newLiveRun(500)
+	p := NewProgress(r.plan, Style{})
+	var b strings.Builder
+	for i := range r.plan.Buckets {
+		r.tell(0, i, planner.CertificateRequest, planner.EventStarted, "certificate")
+	}
+	for i := range r.plan.Buckets {
+		r.tell(0.1, i, planner.CertificateIssued, planner.EventWaiting, "ACM issues the certificate, mostly within minutes of the validation record")
+	}
+	r.tell(0.2, 3, planner.CertificateRequest, planner.EventDone, "arn:aws:acm:x")
+	r.tell(0.3, 3, planner.CertificateIssued, planner.EventDone, "")
+	r.tell(0.4, 4, planner.DNSSwitch, planner.EventWaiting, `to be done by hand: add "x. 60 IN CNAME y."`).ByHand = []string{`add "x. 60 IN CNAME y."`}
+	r.tell(0.5, 5, planner.DNSSwitch, planner.EventFailed, "the record was changed")
+	r.tell(0.6, -1, "", planner.EventWaiting, "the waves before are healthy for 30m").Wave = "early"
+	for _, e := range r.events {
+		b.WriteString(p.Event(e))
+	}
+	b.WriteString(p.Tick(liveStart.Add(61 * time.Second)))
+	golden(t, "progress-500.txt", b.String())
+}

@@ -64,7 +64,7 @@ func (a *Approval) words() string {
 	text := ""
 	switch a.How {
 	case ApprovedByYes:
-		text = "a person read the plan and typed yes"
+		text = "by a person, who read the plan and typed yes"
 	case ApprovedByFlag:
 		text = "by -auto-approve"
 	case ApprovedSaved:

@@ -86,7 +86,7 @@ func statusParts(r planner.StatusReport) (loud []planner.BucketStatus, groups []
 		}
 		words, key := likeWords(bs.Why, names)
 		who := strings.Join(serves, ", ")
-		key = strings.Join([]string{string(bs.Standing), string(bs.Stage), who, key}, "\x01")
+		key = strings.Join([]string{bs.Wave, string(bs.Standing), string(bs.Stage), who, key}, "\x01")
 		if at[key] == nil {
 			at[key] = &statusGroup{first: bs, serves: who}
 			groups = append(groups, at[key])
@@ -116,18 +116,23 @@ func (s Style) statusTable(b *strings.Builder, groups []*statusGroup) {
 	for _, g := range groups {
 		serves = max(serves, utf8.RuneCountInString(g.serves))
 	}
-	row := func(n, a, c, d string) string {
-		return fmt.Sprintf("%*s  %s  %s  %s", count, n, pad(a, standing), pad(c, stage), pad(d, serves))
+	waves := slices.ContainsFunc(groups, func(g *statusGroup) bool { return g.first.Wave != "" })
+	row := func(n, a, c, d, wave string) string {
+		text := fmt.Sprintf("%*s  %s  %s  %s", count, n, pad(a, standing), pad(c, stage), pad(d, serves))
+		if waves {
+			text += "  " + wave
+		}
+		return strings.TrimRight(text, " ")
 	}
-	b.WriteString(s.paint(dim, strings.TrimRight(row("buckets", "standing", "stage", "served by"), " ")) + "\n")
+	b.WriteString(s.paint(dim, row("buckets", "standing", "stage", "served by", "wave")) + "\n")
 	for _, g := range groups[:min(len(groups), statusGroups)] {
 		color := yellow
 		if g.first.Standing == planner.StandDone {
 			color = green
 		}
-		line := row(fmt.Sprint(len(g.who)), string(g.first.Standing), string(g.first.Stage), g.serves)
+		line := row(fmt.Sprint(len(g.who)), string(g.first.Standing), string(g.first.Stage), g.serves, g.first.Wave)
 		word := pad(string(g.first.Standing), standing)
-		b.WriteString(strings.TrimRight(strings.Replace(line, word, s.paint(color, word), 1), " ") + "\n")
+		b.WriteString(strings.Replace(line, word, s.paint(color, word), 1) + "\n")
 		text := someNames(g.who, 3)
 		if why := g.said.String(); why != "" {
 			text = gist(why) + ": " + text

@@ -16,6 +16,9 @@ func TestStatusOfMany(t *testing.T) {
 		name := fmt.Sprintf("s%03d.example.com", i)
 		b := planner.BucketStatus{Address: fmt.Sprintf("bucket.site[%q]", name), Standing: planner.StandDone,
 			Names: []planner.NameStatus{{Name: name, Serves: "CloudFront"}}}
+		if i < 20 {
+			b.Wave = "canary"
+		}
 		switch {
 		case i%100 == 7:
 			b.Drift = []planner.Drift{{Path: "price_class"}}
