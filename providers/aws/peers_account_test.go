@@ -127,6 +127,8 @@ func TestMotoKeepsThePromises(t *testing.T) {
 		"bucket/access log":        "moto delivers objects of its own, in no documented format: TestMotoAccessLog",
 		"bucket/foreign":           "moto lets every credential read every bucket",
 		"distribution/alias taken": "moto has one account",
+		"access/malformed policy":  "moto takes any text for a policy",
+		"access/control taken":     "moto lets two origin access controls have one name",
 	}
 	for _, name := range []string{"certificate/covering", "certificate/absent", "certificate/request", "certificate/same token", "certificate/issued",
 		"distribution/create", "distribution/deployed", "distribution/caller reference", "distribution/own alias taken", "distribution/certificate",

@@ -125,7 +125,8 @@ type Object struct {
 	// VersionID and Encryption are told as x-amz-version-id and
 	// x-amz-server-side-encryption.
 	VersionID, Encryption string
-	// Private objects cannot be read anonymously.
+	// Private objects can be read neither anonymously nor by a signature, as if the
+	// policy denied it to all.
 	Private bool
 	// Redirect is x-amz-website-redirect-location.
 	Redirect string
