@@ -179,19 +179,13 @@ func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
 	if a.Dist == nil || !a.begun() {
 		return nil
 	}
-	var fs []Finding
-	opens := slices.ContainsFunc(o.table(Rollback), func(s stage) bool { return s.kind == BucketUnlock })
-	if a.Crumbs[crumbFlags] != "" && !opens {
-		fs = append(fs, Finding{Error, "bucket-locked", "S3 would refuse the visitors: the bucket is closed to all but its distribution",
-			"type edgeward unlock-bucket '" + b.Address + "' first, then edgeward rollback again"})
+	if a.HTTPS == "" {
+		return nil
 	}
-	if a.HTTPS != "" {
-		f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
-			"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: edgeward rollback -accept-https-loss -target='" + b.Address + "'"}
-		if o.AcceptHTTPSLoss {
-			f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
-		}
-		fs = append(fs, f)
+	f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
+		"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: edgeward rollback -accept-https-loss -target='" + b.Address + "'"}
+	if o.AcceptHTTPSLoss {
+		f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
 	}
-	return fs
+	return []Finding{f}
 }

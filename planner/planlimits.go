@@ -8,7 +8,9 @@ import (
 
 // CodeLimitSwitches is the code of the finding that says that a plan switches more
 // than limits allows.
-const CodeLimitSwitches = "limit-switches"
+const CodeLimitSwitches = codeLimitSwitches
+
+const codeLimitSwitches = "limit-switches"
 
 // planFindings say which limits that count the switches of many buckets would
 // stop an apply of p, so that whoever reviews the plan knows it before the run
