@@ -39,6 +39,11 @@ looks at the world again first: a bucket of which a fact moved since is refused,
 by the fact's name, and the others are done. The same file may be applied again
 after an interruption.
 
+On a terminal the run is one screen on standard error, redrawn in place: what
+failed and what a person has to do first, then waves, waits and stages. With
+CI=true, TERM=dumb or in a pipe it is a line for each change and one of counts a
+minute.
+
 In a job of GitHub Actions the buckets that failed or wait also stand beside their
 lines of the configuration.
 
