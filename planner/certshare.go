@@ -151,7 +151,9 @@ func (o *observer) stalling(ctx context.Context, group []config.Bucket) (map[str
 // zoneGone says whether a complete answer said that nothing which is written at
 // the name's provider is seen by anybody, or may be written there.
 func (o *observer) zoneGone(ctx context.Context, n config.CNAME) bool {
-	gone := func(err error) bool { return errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) }
+	gone := func(err error) bool {
+		return errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied)
+	}
 	if _, err := o.w.DNS[n.DNSProvider].Look(ctx, n.Name); err != nil {
 		return gone(err)
 	}

@@ -29,6 +29,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		return p, err
 	}
 	w = rememberPolicies(w)
+	uses := make([]use, len(chosen))
 	parts := partAll | partLazy | PartAccess | partLockable | partEvidence
 	switch p.Goal {
 	case Rollback:
@@ -50,6 +51,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 			a.HTTPS = keepsHTTPS(ctx, w, b, a)
 		}
 		plans[i] = planBucket(b, a, err, o, p.Goal)
+		uses[i] = usesOf(b, a, plans[i])
 		return nil
 	})
 	if err != nil {
@@ -65,6 +67,11 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	p.Findings = planFindings(c, p)
 	early, err := orderFinding(ctx, w, c, o, p)
 	p.Findings = append(p.Findings, early...)
+	if err != nil || p.Goal != Migrate {
+		return p, err
+	}
+	quotas, beyond, err := preflight(ctx, w, uses)
+	p.Quotas, p.Findings = quotas, append(p.Findings, beyond...)
 	return p, err
 }
 

@@ -223,7 +223,7 @@ func (s Saved) Renew(ctx context.Context, w providers.World, c *config.Config, o
 	}
 	refused := map[string]error{}
 	p := s.Plan
-	p.Buckets, p.Findings = nil, fresh.Findings
+	p.Buckets, p.Findings, p.Quotas = nil, fresh.Findings, fresh.Quotas
 	for _, old := range s.Plan.Buckets {
 		live, there := now[old.Address]
 		switch err := s.stands(old, live); {

@@ -86,6 +86,9 @@ type Plan struct {
 	// Waves are those of the configuration that have buckets here, in the order in
 	// which they run; none without a rollout { wave }.
 	Waves []PlanWave `json:"waves,omitempty"`
+	// Quotas are what the plan would use of those of each account, and the writes of
+	// records; none where it would make nothing.
+	Quotas []QuotaUse `json:"quotas,omitempty"`
 	// Findings are about the plan as a whole: limits that count many buckets.
 	Findings []Finding `json:"findings,omitempty"`
 }

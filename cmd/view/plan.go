@@ -28,6 +28,7 @@ const (
 func Plan(p planner.Plan, s Style) string {
 	var b strings.Builder
 	s.legend(&b, p)
+	s.quotas(&b, p)
 	s.blocks(&b, p)
 	if len(p.Findings) > 0 {
 		s.findings(&b, p.Findings)

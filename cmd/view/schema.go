@@ -47,13 +47,14 @@ func Schema(also map[string]reflect.Type) map[string]any {
 // schemaEnums are the values of the typed strings.
 func schemaEnums() map[reflect.Type][]any {
 	return map[reflect.Type][]any{
-		reflect.TypeFor[planner.Goal]():        {planner.Migrate, planner.Rollback, planner.UnlockBucket},
-		reflect.TypeFor[planner.Kind]():        kindEnum(),
-		reflect.TypeFor[planner.Status]():      {planner.Done, planner.Todo, planner.Waiting, planner.Failed},
-		reflect.TypeFor[planner.Standing]():    {planner.StandNew, planner.StandUnderWay, planner.StandDone, planner.StandBlocked, planner.StandHeld},
-		reflect.TypeFor[planner.Action]():      {planner.Create, planner.Change, planner.Remove, planner.Check, planner.Wait},
-		reflect.TypeFor[planner.Severity]():    {planner.Error, planner.Warning, planner.Note},
-		reflect.TypeFor[planner.EventStatus](): {planner.EventStarted, planner.EventWaiting, planner.EventDone, planner.EventFailed, planner.EventNote},
+		reflect.TypeFor[planner.Goal]():         {planner.Migrate, planner.Rollback, planner.UnlockBucket},
+		reflect.TypeFor[planner.Kind]():         kindEnum(),
+		reflect.TypeFor[planner.Status]():       {planner.Done, planner.Todo, planner.Waiting, planner.Failed},
+		reflect.TypeFor[planner.Standing]():     {planner.StandNew, planner.StandUnderWay, planner.StandDone, planner.StandBlocked, planner.StandHeld},
+		reflect.TypeFor[planner.Action]():       {planner.Create, planner.Change, planner.Remove, planner.Check, planner.Wait},
+		reflect.TypeOf(planner.QuotaUse{}.Kind): quotaEnum(),
+		reflect.TypeFor[planner.Severity]():     {planner.Error, planner.Warning, planner.Note},
+		reflect.TypeFor[planner.EventStatus]():  {planner.EventStarted, planner.EventWaiting, planner.EventDone, planner.EventFailed, planner.EventNote},
 		reflect.TypeFor[planner.Outcome](): {planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeStopped, planner.OutcomeWaiting,
 			planner.OutcomeHeld, planner.OutcomeBlocked, planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled, planner.OutcomeUnlocked,
 			planner.OutcomeInterrupted},
@@ -62,6 +63,13 @@ func schemaEnums() map[reflect.Type][]any {
 		reflect.TypeFor[planner.Method]():    {planner.ByAccessLog, planner.ByMetrics, planner.ByProbes, planner.ByNothing},
 		reflect.TypeFor[proof.Verdict]():     {proof.Same, proof.Expected, proof.Changed, proof.Broken, proof.NotCompared},
 	}
+}
+
+func quotaEnum() (all []any) {
+	for _, k := range planner.QuotaKinds() {
+		all = append(all, k)
+	}
+	return all
 }
 
 // kindEnum are the stages; "" is none.
