@@ -156,7 +156,7 @@ func (r *run) wave(ctx context.Context, w *waveRun, p Plan, report *Report) {
 	if waved && todo != nil {
 		if stop = r.gate(ctx, w); stop == nil {
 			res.Started = r.x.World.Clock.Now()
-			r.emit(Event{Wave: w.name, Status: EventStarted, Why: waveWords(w.name) + " begins: " + plural(len(todo), "bucket", "buckets")})
+			r.emit(Event{Wave: w.name, Status: EventStarted, Why: plural(len(todo), "bucket", "buckets")})
 		}
 	}
 	var wg sync.WaitGroup
@@ -208,9 +208,9 @@ func (r *run) waveEnded(res *WaveResult, w *waveRun, stop *waveStop, report *Rep
 	res.Ended = r.x.World.Clock.Now()
 	switch res.Outcome {
 	case OutcomeFinished, OutcomeStopped, OutcomeNothing:
-		r.emit(Event{Wave: w.name, Status: EventDone, Why: waveWords(w.name) + " is " + string(res.Outcome)})
+		r.emit(Event{Wave: w.name, Status: EventDone, Why: string(res.Outcome)})
 	case OutcomeFailed:
-		r.emit(Event{Wave: w.name, Status: EventFailed, Why: waveWords(w.name) + ": " + res.Why})
+		r.emit(Event{Wave: w.name, Status: EventFailed, Why: res.Why})
 	}
 }
 
@@ -249,7 +249,7 @@ func (r *run) gate(ctx context.Context, w *waveRun) *waveStop {
 		case s == nil:
 			return nil
 		case s.outcome == OutcomeSkipped:
-			r.emit(Event{Wave: w.name, Status: EventFailed, Why: waveWords(w.name) + " is not started: " + s.why})
+			r.emit(Event{Wave: w.name, Status: EventFailed, Why: "not started: " + s.why})
 			return s
 		}
 		if s.why != said {
@@ -333,7 +333,7 @@ func (r *run) before(ctx context.Context, w *waveRun) *waveStop {
 		})
 	}
 	wg.Wait()
-	s := judgeEarlier(c, w.name, w.soak, all, r.x.World.Clock.Now(), o)
+	s := judgeEarlier(c, w.soak, all, r.x.World.Clock.Now(), o)
 	if s != nil || o.prepares() {
 		return s
 	}
@@ -348,7 +348,7 @@ func (r *run) before(ctx context.Context, w *waveRun) *waveStop {
 		})
 	}
 	wg.Wait()
-	return judgeEarlier(c, w.name, w.soak, all, r.x.World.Clock.Now(), o)
+	return judgeEarlier(c, w.soak, all, r.x.World.Clock.Now(), o)
 }
 
 // health has the bucket watched once more. Who cannot see anything says nothing.
@@ -407,7 +407,7 @@ func (e *earlier) look(ctx context.Context, w providers.World, c *config.Config)
 }
 
 // judgeEarlier folds where the buckets of the waves before stand.
-func judgeEarlier(c *config.Config, name string, soak time.Duration, all []earlier, now time.Time, o Options) *waveStop {
+func judgeEarlier(c *config.Config, soak time.Duration, all []earlier, now time.Time, o Options) *waveStop {
 	var since time.Time
 	lost, open := map[string][]string{}, []earlier{}
 	for _, e := range all {
@@ -432,18 +432,17 @@ func judgeEarlier(c *config.Config, name string, soak time.Duration, all []earli
 		}
 	}
 	if len(open) > 0 {
-		return waitForEarlier(name, open)
+		return waitForEarlier(open)
 	}
 	if until := since.Add(soak); soak > 0 && now.Before(until) && !o.prepares() {
-		return &waveStop{outcome: OutcomeWaiting, until: until, why: fmt.Sprintf("%s begins at %s: the waves before have to be well for %s first",
-			waveWords(name), writeTime(until), shortDuration(soak))}
+		return &waveStop{outcome: OutcomeWaiting, until: until, why: fmt.Sprintf("until %s: the waves before have to be well for %s first", writeTime(until), shortDuration(soak))}
 	}
 	return nil
 }
 
 // waitForEarlier names the buckets that are not done. Of several ends that are
 // known the latest tells when to come back.
-func waitForEarlier(name string, open []earlier) *waveStop {
+func waitForEarlier(open []earlier) *waveStop {
 	s := &waveStop{outcome: OutcomeWaiting, ours: true}
 	var names []string
 	for _, e := range open {
@@ -453,7 +452,7 @@ func waitForEarlier(name string, open []earlier) *waveStop {
 			s.until = e.until
 		}
 	}
-	s.why = fmt.Sprintf("%s begins when the waves before are done: %s is not", waveWords(name), some(names))
+	s.why = "until the waves before are done: " + some(names) + " is not"
 	if len(names) > 1 {
 		s.why = strings.TrimSuffix(s.why, "is not") + "are not"
 	}
@@ -495,11 +494,11 @@ func orderFinding(ctx context.Context, w providers.World, c *config.Config, o Op
 	if err != nil {
 		return nil, err
 	}
-	s := judgeEarlier(c, last, 0, all, w.Clock.Now(), o)
+	s := judgeEarlier(c, 0, all, w.Clock.Now(), o)
 	if s == nil {
 		return nil, nil
 	}
-	return []Finding{{Error, codeWaveOrder, "apply refuses this plan as a whole: " + s.why,
+	return []Finding{{Error, codeWaveOrder, "apply refuses this plan as a whole: " + waveWords(last) + " has to wait " + s.why,
 		"finish the waves before first, or leave -wave out: apply runs them in order; -target=ADDR takes buckets out of the order"}}, nil
 }
 
