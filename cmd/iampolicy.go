@@ -450,6 +450,8 @@ func needs(b config.Bucket, need providers.PermissionNeed) bool {
 		return d.WebACLARN != nil
 	case providers.IfClosed:
 		return b.Lock != nil
+	case providers.IfCounted:
+		return b.Watch.S3Metrics
 	}
 	return false
 }

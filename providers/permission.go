@@ -54,6 +54,7 @@ const (
 	IfLogging      PermissionNeed = "a distribution that logs"
 	IfWebACL       PermissionNeed = "a distribution with a web ACL"
 	IfAccessLog    PermissionNeed = "an access log that is read"
+	IfCounted      PermissionNeed = "a bucket whose requests edgeward has S3 count"
 	IfClosed       PermissionNeed = "a bucket that is locked to its distribution"
 	IfLock         PermissionNeed = "the run lock"
 	IfLockAsked    PermissionNeed = "the run lock, without a region"

@@ -121,7 +121,11 @@ func certificatePermissions() []providers.Permission {
 }
 
 func accountPermissions() []providers.Permission {
+	const required = "S3 User Guide: Required permissions for Amazon S3 API operations"
 	return []providers.Permission{
+		{Action: "cloudwatch:GetMetricData", Calls: []string{"cloudwatch.GetMetricData"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
+		{Action: "s3:GetMetricsConfiguration", Calls: []string{"s3.ListBucketMetricsConfigurations"}, Reads: true, On: providers.OnBucket, If: providers.IfBucket, Source: required},
+		{Action: "s3:PutMetricsConfiguration", Calls: []string{"s3.PutBucketMetricsConfiguration", "s3.DeleteBucketMetricsConfiguration"}, On: providers.OnBucket, If: providers.IfCounted, Source: required},
 		{Action: "servicequotas:GetServiceQuota", Calls: []string{"servicequotas.GetServiceQuota"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
 		{Action: "servicequotas:GetAWSDefaultServiceQuota", Calls: []string{"servicequotas.GetAWSDefaultServiceQuota"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
 		{Action: "sts:AssumeRole", Calls: []string{"sts.AssumeRole"}, Reads: true, On: providers.OnRole, If: providers.IfRole},

@@ -106,6 +106,7 @@ func New(o Options) *Client {
 		Distributions: d,
 		CachePolicies: p,
 		Quotas:        newQuotas(c, d, p, certs),
+		Metrics:       newMetrics(c, b),
 	}
 	return c
 }
