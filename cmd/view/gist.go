@@ -34,7 +34,7 @@ func likeWords(why string, names []string) (words []string, key string) {
 	words = strings.Fields(text)
 	keys := slices.Clone(words)
 	for i, w := range words {
-		if strings.ContainsAny(w, "0123456789"+own) {
+		if sign(w) {
 			keys[i] = own
 		}
 	}
@@ -48,10 +48,34 @@ func gist(why string) string {
 		return why
 	}
 	most := string([]rune(why)[:gistLength])
-	if i := max(strings.LastIndex(most, "; "), strings.LastIndex(most, ": ")); i > 0 {
-		return most[:i]
+	end := 0
+	for _, mark := range []string{"; ", ": ", ", ", " ("} {
+		end = max(end, strings.LastIndex(most, mark))
 	}
-	return cut(why, gistLength)
+	if end < gistLength/4 {
+		return cut(why, gistLength)
+	}
+	return most[:end]
+}
+
+// withoutTime is a reason without the time at its beginning, which is said
+// elsewhere.
+func withoutTime(why string) string {
+	if rest, ok := strings.CutPrefix(why, "until "); ok {
+		if _, reason, ok := strings.Cut(rest, ": "); ok && strings.ContainsAny(rest[:1], "0123456789") {
+			return reason
+		}
+	}
+	return why
+}
+
+// sign says that a word is an id or a number, which differ from bucket to bucket.
+func sign(word string) bool {
+	if strings.ContainsAny(word, "0123456789"+own) {
+		return true
+	}
+	word, _ = unpunctuated(word)
+	return len(word) >= 8 && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 func (s *said) add(why string, words []string) {

@@ -18,8 +18,6 @@ type Live struct {
 	kinds   []planner.Kind
 	waves   []liveWave
 	started time.Time
-	// steps counts those of the plan that are done, all of them.
-	steps, all int
 }
 
 // liveBucket is a bucket there.
@@ -77,7 +75,7 @@ func NewLive(p planner.Plan, started time.Time, s Style) *Live {
 			b.steps[s.Kind] = &liveStep{Step: s}
 			seen[s.Kind] = true
 		}
-		l.buckets, l.at[bp.Address], l.all = append(l.buckets, b), b, l.all+len(bp.Steps)
+		l.buckets, l.at[bp.Address] = append(l.buckets, b), b
 	}
 	for _, k := range kindOrder() {
 		if seen[k] {
@@ -131,7 +129,6 @@ func (l *Live) step(b *liveBucket, e planner.Event) {
 	case planner.EventDone:
 		if s != nil && s.status != planner.EventDone {
 			b.left--
-			l.steps++
 		}
 		b.ended = b.left == 0 || e.Kind == ""
 	case planner.EventNote:
@@ -252,14 +249,18 @@ func (l *Live) waits() []*waitGroup {
 			if s.status != planner.EventWaiting || s.byHand != nil {
 				continue
 			}
-			words, key := likeWords(s.why, b.names())
+			why := s.why
+			if !s.until.IsZero() {
+				why = withoutTime(why)
+			}
+			words, key := likeWords(why, b.names())
 			key = string(s.Kind) + " " + key
 			if at[key] == nil {
 				at[key] = &waitGroup{kind: s.Kind}
 				all = append(all, at[key])
 			}
 			g := at[key]
-			g.said.add(s.why, words)
+			g.said.add(why, words)
 			g.addresses = append(g.addresses, b.Address)
 			if s.until.After(g.until) {
 				g.until = s.until

@@ -50,7 +50,7 @@ func (l *Live) Lines(now time.Time, rates []LiveRate, columns, rows int) []strin
 		return nil
 	}
 	width := columns - 1
-	sections := []section{l.head(now), l.failures(width), l.hand(width, rows), l.waveLines(now)}
+	sections := []section{l.head(now, rates), l.failures(width), l.hand(width, rows), l.waveLines(now)}
 	table := []section{l.waitLines(now), l.stageTable(width), rateLines(rates)}
 	if each := l.each(); each != nil {
 		all := slices.Concat(sections, []section{*each, rateLines(rates)})
@@ -115,7 +115,7 @@ func (l *Live) paint(line liveLine, width int) string {
 }
 
 // head says how far the run is and how long it still takes.
-func (l *Live) head(now time.Time) section {
+func (l *Live) head(now time.Time, rates []LiveRate) section {
 	n := l.counts()
 	text := fmt.Sprintf("%d of %d done", n[liveDone], len(l.buckets))
 	for _, state := range []string{liveFailed, liveBack, liveHand, liveWaits, liveDoing, liveToCome} {
@@ -126,7 +126,7 @@ func (l *Live) head(now time.Time) section {
 	word := strings.ToLower(title(l.goal))
 	return section{least: 2, lines: []liveLine{
 		{head: word + ": " + text, color: bold},
-		{text: "  " + Duration(now.Sub(l.started).Truncate(time.Second)) + " so far, " + l.remaining(now).words(now)},
+		{text: "  " + Duration(now.Sub(l.started).Truncate(time.Second)) + " so far, " + l.remaining(now, rates).words(now)},
 	}}
 }
 
@@ -289,7 +289,7 @@ func (l *Live) waveLine(w liveWave, now time.Time) (line liveLine, over bool) {
 		text += fmt.Sprintf(", %d failed", failed)
 	}
 	if w.status == planner.EventFailed && w.why != "" {
-		text += ": " + w.why
+		text += ": " + strings.TrimPrefix(w.why, waveTitle(w.Name)+": ")
 	}
 	return liveLine{head: waveTitle(w.Name) + "  " + word, color: color, text: text}, false
 }
@@ -310,11 +310,12 @@ func (g *waitGroup) line(now time.Time) liveLine {
 		head = g.addresses[0] + " waits"
 	}
 	text := "  " + string(g.kind) + ": " + g.said.String()
-	if !g.until.IsZero() && (g.said.n > 1 || !strings.Contains(text, "until ")) {
+	switch {
+	case g.until.IsZero():
+	case g.said.n > 1:
 		text += ", the last until " + day(g.until, now)
-		if g.said.n == 1 {
-			text = strings.Replace(text, ", the last until ", ", until ", 1)
-		}
+	default:
+		text += ", until " + day(g.until, now)
 	}
 	return liveLine{head: head, color: yellow, text: text}
 }

@@ -133,10 +133,11 @@ func (p *Progress) speaksOfMany(e planner.Event) bool {
 }
 
 func (p *Progress) line(b *strings.Builder, e planner.Event) {
-	subject := p.style.paint(bold, e.Address)
 	if e.Address == "" {
-		subject = p.style.paint(bold, waveTitle(e.Wave))
+		p.waveLine(b, e)
+		return
 	}
+	subject := p.style.paint(bold, e.Address)
 	if e.Kind != "" {
 		subject += " " + string(e.Kind)
 	}
@@ -161,6 +162,19 @@ func (p *Progress) line(b *strings.Builder, e planner.Event) {
 		b.WriteString(", until " + day(*e.Until, e.Time))
 	}
 	b.WriteByte('\n')
+}
+
+// waveLine is what happened to a wave, of which the reason is a whole sentence but
+// for a wait's.
+func (p *Progress) waveLine(b *strings.Builder, e planner.Event) {
+	text := e.Why
+	if e.Status == planner.EventWaiting || text == "" {
+		text = strings.TrimSuffix(waveTitle(e.Wave)+": "+string(e.Status)+", "+text, ", ")
+	}
+	if e.Until != nil && !strings.Contains(text, "until ") {
+		text += ", until " + day(*e.Until, e.Time)
+	}
+	fmt.Fprintf(b, "%s %s\n", clockTime(e.Time), p.style.paint(bold, text))
 }
 
 // Counts is the line that says how far the run is at the time now.

@@ -10,9 +10,12 @@ import (
 
 // remaining is what can be said of how long a run still takes.
 type remaining struct {
-	// about is the longest chain of what the plan expects, or the time that as much
-	// took before, whichever is longer; zero when neither says anything.
+	// about is the longest chain of what the plan expects of what is left, zero when
+	// it expects nothing.
 	about time.Duration
+	// limit is what makes about the least that it can be: the run is slower than its
+	// longest chain; "" when it is not.
+	limit string
 	// until is the latest end of a wait whose end is known: the run cannot be over
 	// before.
 	until time.Time
@@ -23,15 +26,10 @@ type remaining struct {
 	lateFor time.Duration
 }
 
-// How much must have been seen before it tells how long the rest takes.
-const (
-	seenSteps = 30
-	seenTime  = time.Minute
-)
-
 // remaining is what the facts say at the time now.
-func (l *Live) remaining(now time.Time) remaining {
+func (l *Live) remaining(now time.Time, rates []LiveRate) remaining {
 	var r remaining
+	begun, toCome := map[string]bool{}, map[string]int{}
 	chains := map[string]time.Duration{}
 	for _, b := range l.buckets {
 		if b.ended || b.failed {
@@ -40,6 +38,11 @@ func (l *Live) remaining(now time.Time) remaining {
 		if b.state() == liveHand {
 			r.persons++
 			continue
+		}
+		if b.state() == liveToCome {
+			toCome[b.Wave]++
+		} else {
+			begun[b.Wave] = true
 		}
 		chains[b.Wave] = max(chains[b.Wave], b.chain(now, &r))
 	}
@@ -52,21 +55,17 @@ func (l *Live) remaining(now time.Time) remaining {
 			r.until = w.until
 		}
 	}
-	if took := now.Sub(l.started); l.steps >= seenSteps && took >= seenTime {
-		r.about = max(r.about, time.Duration(float64(took)*float64(l.left())/float64(l.steps)))
-	}
-	return r
-}
-
-// left counts the steps to come of the buckets that go on.
-func (l *Live) left() int {
-	n := 0
-	for _, b := range l.buckets {
-		if !b.ended && !b.failed {
-			n += b.left
+	for wave, n := range toCome {
+		if begun[wave] {
+			r.limit = Count(n, "bucket") + " of those that run have not begun"
 		}
 	}
-	return n
+	for _, x := range rates {
+		if x.Waiting > 0 {
+			r.limit = Count(x.Waiting, "call") + " of " + x.API + " may not be made yet"
+		}
+	}
+	return r
 }
 
 // wait is how long a wave has to wait before it starts.
@@ -133,6 +132,8 @@ func (r remaining) words(now time.Time) string {
 		parts = append(parts, fmt.Sprintf("time left unknown: %s takes longer than its %s", r.late, Duration(r.lateFor)))
 	case r.about <= 0:
 		return "time left unknown"
+	case r.limit != "":
+		parts = append(parts, "at least "+about+" left: "+r.limit)
 	default:
 		parts = append(parts, "about "+about+" left")
 	}
