@@ -11,15 +11,19 @@ import (
 )
 
 // TestExitCodeOrder: of all codes that hold for a run, the first of 130, 5, 4, 3,
-// 6 and 0 is its exit code, whatever the buckets' order.
+// 6 and 0 is its exit code, whatever the buckets' order. Going back is what a
+// rollback is for, and a failure of an apply.
 func TestExitCodeOrder(t *testing.T) {
 	outcomes := []planner.Outcome{
 		planner.OutcomeFinished, planner.OutcomeNothing, planner.OutcomeStopped, planner.OutcomeWaiting, planner.OutcomeHeld, planner.OutcomeBlocked,
 		planner.OutcomeFailed, planner.OutcomeStale, planner.OutcomeSkipped, planner.OutcomeRolled, planner.OutcomeInterrupted,
 	}
-	for set := range 1 << (len(outcomes) + 1) {
+	for set := range 1 << (len(outcomes) + 2) {
 		switched := set&1 == 1
-		var r planner.Report
+		r := planner.Report{Goal: planner.Migrate}
+		if set>>(len(outcomes)+1) == 1 {
+			r.Goal = planner.Rollback
+		}
 		has := func(os ...planner.Outcome) bool {
 			return slices.ContainsFunc(os, func(o planner.Outcome) bool { return set>>(1+slices.Index(outcomes, o))&1 == 1 })
 		}
@@ -28,8 +32,8 @@ func TestExitCodeOrder(t *testing.T) {
 				r.Results = append(r.Results, planner.Result{Address: string(o), Outcome: o, Switched: switched && i == 3})
 			}
 		}
-		progress := switched && has(planner.OutcomeWaiting) || has(planner.OutcomeFinished, planner.OutcomeRolled)
-		bad := has(planner.OutcomeFailed, planner.OutcomeBlocked)
+		progress := switched && has(planner.OutcomeWaiting) || has(planner.OutcomeFinished) || r.Goal == planner.Rollback && has(planner.OutcomeRolled)
+		bad := has(planner.OutcomeFailed, planner.OutcomeBlocked) || r.Goal == planner.Migrate && has(planner.OutcomeRolled)
 		want := 0
 		for _, row := range []struct { // from the last to the first
 			code  int

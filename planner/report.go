@@ -112,10 +112,10 @@ func (r Report) ExitCode() int {
 	has := func(os ...Outcome) bool {
 		return slices.ContainsFunc(r.Results, func(x Result) bool { return slices.Contains(os, x.Outcome) })
 	}
-	back := r.Goal != Rollback && has(OutcomeRolled)
+	back := r.Goal == Migrate && has(OutcomeRolled)
 	bad := has(OutcomeFailed, OutcomeBlocked) || back
 	progress := slices.ContainsFunc(r.Results, func(x Result) bool {
-		if r.Goal != Rollback && x.Outcome == OutcomeRolled {
+		if r.Goal == Migrate && x.Outcome == OutcomeRolled {
 			return false
 		}
 		return x.Switched || x.Outcome == OutcomeFinished || x.Outcome == OutcomeRolled || x.Outcome == OutcomeUnlocked

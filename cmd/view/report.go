@@ -160,7 +160,7 @@ func goOn(r planner.Report, c Commands) string {
 		case planner.OutcomeStopped:
 			stopped = true
 		case planner.OutcomeRolled:
-			if r.Goal != planner.Rollback {
+			if r.Goal == planner.Migrate {
 				held = append(held, res.Address)
 			}
 		case planner.OutcomeHeld:
