@@ -142,6 +142,7 @@ func bucketFindings(b config.Bucket, a Actual) []Finding {
 	case s.RequesterPays:
 		fs = append(fs, Finding{Error, "requester-pays", "bucket " + b.Name + " makes the requester pay",
 			"S3 answers anonymous requests to such a bucket with 403, so neither visitors nor CloudFront can be served; switch requester pays off"})
+	case a.Crumbs.locked(): // by edgeward, to its distribution
 	case !public && (!s.ACLsEnabled || s.Block.IgnorePublicACLs):
 		fs = append(fs, Finding{Error, "bucket-not-public", "bucket " + b.Name + " is not public",
 			notPublic(*s) + ". edgeward moves buckets that visitors can read; make it public first, or take it out of the configuration"})

@@ -276,6 +276,7 @@ func comparison(w providers.World, b config.Bucket, a Actual, seed string) proof
 		o.Accept = append(o.Accept, proof.Aspect(acc))
 	}
 	kind := siteKind(b, a)
+	o = closeLeft(o, w, b, a)
 	o.Facts = proof.Facts{CloudFront: a.Dist != nil, Website: kind == providers.WebsiteOrigin, CORS: a.Bucket.CORS}
 	if kind == providers.WebsiteOrigin {
 		o.Facts.OriginHosts = []string{originDomain(b.Name, a.Bucket.Region, providers.WebsiteOrigin)}

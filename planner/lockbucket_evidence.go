@@ -220,7 +220,6 @@ func judgeEvidence(b config.Bucket, a Actual) ruling {
 	}
 	switch {
 	case r.direct:
-		r.enough = false
 		r.why += "; until nobody does, they would be refused"
 	case r.enough:
 		r.why = strings.Join(whys, "; ")

@@ -191,17 +191,22 @@ func TestLockEvidence(t *testing.T) {
 		want   Outcome
 		code   string
 	}{
-		"no access log":                  {nil, false, OutcomeBlocked, "lock-no-evidence"},
-		"no access log, accepted":        {nil, true, OutcomeFinished, "lock-no-evidence"},
-		"a log that says nothing":        {[]entry{early}, false, OutcomeBlocked, "lock-no-evidence"},
-		"only CloudFront":                {[]entry{edge(time.Hour), early, own}, false, OutcomeFinished, ""},
-		"a direct request":               {[]entry{edge(time.Hour), direct}, false, OutcomeWaiting, ""},
-		"a direct request, and accepted": {[]entry{edge(time.Hour), direct}, true, OutcomeWaiting, ""},
+		"no access log":                          {nil, false, OutcomeBlocked, "lock-no-evidence"},
+		"no access log, accepted":                {nil, true, OutcomeFinished, "lock-no-evidence"},
+		"a log that says nothing":                {[]entry{early}, false, OutcomeBlocked, "lock-no-evidence"},
+		"only CloudFront":                        {[]entry{edge(time.Hour), early, own}, false, OutcomeFinished, ""},
+		"a direct request":                       {[]entry{edge(time.Hour), direct}, false, OutcomeWaiting, ""},
+		"a log that says nothing, and resolvers": {[]entry{early}, false, OutcomeFinished, ""},
+		"a direct request, against resolvers":    {[]entry{edge(time.Hour), direct}, false, OutcomeWaiting, ""},
+		"a direct request, and accepted":         {[]entry{edge(time.Hour), direct}, true, OutcomeWaiting, ""},
 	}
 	for what, tc := range tests {
 		t.Run(what, func(t *testing.T) {
 			inLocked(t, func(l *lab) {
 				l.config.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog}
+				if strings.Contains(what, "resolvers") {
+					l.config.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog, config.EvidenceProbes}
+				}
 			}, func(t *testing.T, s *session) {
 				s.moved()
 				var log []providers.LogEntry
@@ -514,5 +519,30 @@ func TestBoundDirect(t *testing.T) {
 		if e := boundDirect(tc.s3, tc.edge, 2); e.proves != tc.proves || e.direct != tc.direct {
 			t.Errorf("%s: %+v", what, e)
 		}
+	}
+}
+
+// TestVerifyOfALockedBucket: S3 is read signed, and what visitors could not read
+// counts as refused.
+func TestVerifyOfALockedBucket(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		t.Run(fmt.Sprintf("keep_404 %t", keep), func(t *testing.T) {
+			inLocked(t, func(l *lab) {
+				l.options.Buckets[0].Listing, l.config.Buckets[0].Lock.Keep404 = keep, keep
+				l.options.Buckets[0].CORS = anyOrigin()
+			}, func(t *testing.T, s *session) {
+				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+				pause1(t, time.Hour)
+				r, err := Verify(t.Context(), s.w.Providers(), s.c, s.o, VerifyOptions{})
+				if err != nil || !r.Verdict.Passes() || r.Buckets[0].Readable < 3 {
+					t.Errorf("%v %+v", err, r)
+				}
+				id := s.w.Distributions()[0].ID
+				s.w.BreakEdge(id, "/index.html", []byte("wrong"))
+				if r, err := Verify(t.Context(), s.w.Providers(), s.c, s.o, VerifyOptions{}); err != nil || r.Verdict.Passes() {
+					t.Errorf("%v: what is wrong passes: %s", err, r.Verdict)
+				}
+			})
+		})
 	}
 }
