@@ -364,6 +364,9 @@ func verifyLock(ctx context.Context, s scene) error {
 	if end := mark.at.Add(lockWatch); s.w.Clock.Now().Before(end) {
 		return notYet("links are right past the cache so far; they are looked at until " + writeTime(end))
 	}
+	if err := stopCounting(ctx, s); err != nil {
+		return err
+	}
 	return s.setMark(ctx, lockMark{old: mark.old, state: lockDone})
 }
 

@@ -118,7 +118,13 @@ func restoreRecords(ctx context.Context, s scene) error {
 			rs = append(rs, replacement{n, old})
 		}
 	}
-	return s.replace(ctx, "restore the record of", rs)
+	if err := s.replace(ctx, "restore the record of", rs); err != nil {
+		return err
+	}
+	if err := stopCounting(ctx, s); err != nil {
+		s.note(err.Error()) // visitors come first
+	}
+	return nil
 }
 
 // switchedBefore says that the bucket was switched before since, or is not switched
