@@ -101,22 +101,6 @@ func checkPolicy(b config.Bucket, a Actual) Verdict {
 	return v
 }
 
-func ensurePolicy(ctx context.Context, s scene) error {
-	settings := cacheSettings(len(s.a.Bucket.CORS) > 0)
-	if p, _ := pickPolicy(s.a.Policies, settings); p != nil {
-		return nil
-	}
-	_, name := pickPolicy(s.a.Policies, settings)
-	_, err := s.acc.CachePolicies.CreateCachePolicy(ctx, name, settings)
-	if errors.Is(err, providers.ErrConflict) {
-		return nil // another bucket's step made it: the next look tells
-	}
-	if err != nil {
-		return fmt.Errorf("create cache policy %s: %w", name, err)
-	}
-	return nil
-}
-
 // freshSettings are those of a distribution that is to be created: what
 // preserves the site as S3 serves it.
 func freshSettings(b config.Bucket, a Actual) providers.Settings {
@@ -296,7 +280,7 @@ func createVerdict(b config.Bucket, a Actual, want providers.Settings, fields []
 		case f == providers.FieldCertificate && after == "":
 			after = knownAfter(CertificateRequest)
 		case f == providers.FieldCachePolicy && after == "":
-			after = knownAfter(PolicyEnsure)
+			after = nextPolicy(a)
 		case after == "":
 			continue
 		}
@@ -305,6 +289,17 @@ func createVerdict(b config.Bucket, a Actual, want providers.Settings, fields []
 	v.Changes = append(v.Changes, tagChanges(b, a)...)
 	v.Undo = "the distribution may stay: without a record that points at it, it serves nobody"
 	return v
+}
+
+// nextPolicy is how a plan shows the policy that is still to be made: where the
+// variant has some, which are full, by their stem as if one had room, for that is
+// what was approved, whichever fills in the meantime.
+func nextPolicy(a Actual) string {
+	stem := policyStem(cacheSettings(len(a.Bucket.CORS) > 0))
+	if slices.ContainsFunc(a.Policies, func(p providers.CachePolicy) bool { return strings.HasPrefix(p.Name, stem+"-") }) {
+		return stem
+	}
+	return knownAfter(PolicyEnsure)
 }
 
 // ownTags are the user's tags and the one that says whose it is.
@@ -368,10 +363,16 @@ func createDistribution(ctx context.Context, s scene, want providers.Settings) e
 	switch {
 	case want.CertificateARN == "":
 		return notYet("the certificate is not there yet")
-	case want.CachePolicyID == "" && s.a.Bucket != nil: // others took the room that there was
-		return fullPolicy(ctx, s)
-	case want.CachePolicyID == "":
+	case s.a.Bucket == nil && !hasOwnPolicy(s.b, s.a):
 		return notYet("the cache policy is not there yet")
+	}
+	var room *policyRoom
+	if !hasOwnPolicy(s.b, s.a) {
+		var err error
+		room = s.rooms.of(s.b.Account, cacheSettings(len(s.a.Bucket.CORS) > 0))
+		if want.CachePolicyID, err = room.place(ctx, s); err != nil {
+			return err
+		}
 	}
 	account, err := s.acc.Identity.AccountID(ctx)
 	if err != nil {
@@ -384,8 +385,8 @@ func createDistribution(ctx context.Context, s scene, want providers.Settings) e
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, providers.ErrFull):
-			return fullPolicy(ctx, s)
+		case errors.Is(err, providers.ErrFull) && room != nil:
+			return room.refused(ctx, s, want.CachePolicyID)
 		case errors.As(err, &exists) && exists.ID != "":
 			gone, err := adoptExisting(ctx, s, exists.ID, ref)
 			if err != nil || !gone {
@@ -449,18 +450,6 @@ func heldElsewhere(ctx context.Context, s scene, account string, cause error) er
 	return fmt.Errorf("%s is an alternate domain name of a distribution that this account does not show; visitors would reach that one. "+
 		"Ask its owner to release it, or move it by AWS's procedure: a TXT record _%s with the target distribution's domain name, then AssociateAlias: %w",
 		strings.Join(s.b.Names(), " or "), s.b.CNAMEs[0].Name, cause)
-}
-
-// fullPolicy makes room for one more distribution: the next number of the
-// variant, which the next look will choose.
-func fullPolicy(ctx context.Context, s scene) error {
-	settings := cacheSettings(len(s.a.Bucket.CORS) > 0)
-	_, name := pickPolicy(s.a.Policies, settings)
-	_, err := s.acc.CachePolicies.CreateCachePolicy(ctx, name, settings)
-	if err != nil && !errors.Is(err, providers.ErrConflict) {
-		return fmt.Errorf("create cache policy %s: %w", name, err)
-	}
-	return notYet("the cache policy is used by as many distributions as it may be; the next one is made")
 }
 
 // checkDeployed: Status is Deployed.

@@ -21,7 +21,10 @@ func (x *Executor) Apply(ctx context.Context, p Plan) Report {
 		limit = time.Hour
 	}
 	now := x.World.Clock.Now()
-	r := &run{x: x, goal: p.Goal, started: now, deadline: now.Add(limit), ends: map[string]bucketEnd{}}
+	r := &run{x: x, goal: p.Goal, started: now, deadline: now.Add(limit), ends: map[string]bucketEnd{}, buckets: map[string]*config.Bucket{}}
+	for i, b := range x.Config.Buckets {
+		r.buckets[b.Address] = &x.Config.Buckets[i]
+	}
 	report := Report{FormatVersion: FormatVersion, Goal: p.Goal, Started: now, Results: make([]Result, len(p.Buckets))}
 	for i, bp := range p.Buckets {
 		if res, idle := r.idle(bp); idle {
@@ -43,6 +46,10 @@ type run struct {
 	started, deadline time.Time
 	// ends are the buckets that this run has ended, by address; written between waves.
 	ends map[string]bucketEnd
+	// rooms are the places in cache policies.
+	rooms policyRooms
+	// buckets are those of the configuration by address.
+	buckets map[string]*config.Bucket
 
 	mu       sync.Mutex
 	failures int
@@ -235,11 +242,7 @@ func (r *run) emitIdle(res Result) {
 
 // config is the bucket of an address, nil when there is none.
 func (r *run) config(address string) *config.Bucket {
-	i := slices.IndexFunc(r.x.Config.Buckets, func(b config.Bucket) bool { return b.Address == address })
-	if i < 0 {
-		return nil
-	}
-	return &r.x.Config.Buckets[i]
+	return r.buckets[address]
 }
 
 // bucket runs the steps of one bucket and says how it ended.
@@ -475,7 +478,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)
 	}
-	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief, code: br.code,
+	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief, code: br.code, rooms: &br.r.rooms,
 		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
 	if st.urgent() {
 		ctx = providers.WithUrgency(ctx)

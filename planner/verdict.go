@@ -52,6 +52,8 @@ type scene struct {
 	brief bool
 	// code is the one of the hold that a way back writes; "" is a person's.
 	code string
+	// rooms share the room in cache policies with the run's other buckets.
+	rooms *policyRooms
 	// note tells the run something that changes nothing.
 	note func(string)
 }
