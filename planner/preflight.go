@@ -303,9 +303,37 @@ func recordUses(ctx context.Context, w providers.World, uses []use) ([]QuotaUse,
 	return out, nil
 }
 
+// The codes of findings about quotas.
+const codeQuotaDistributions = "quota-distributions"
+const codeQuotaCachePolicies = "quota-cache-policies"
+const codeQuotaOriginAccess = "quota-origin-access-controls"
+const codeQuotaCertificates = "quota-certificates"
+const codeQuotaCertificatesYear = "quota-certificates-a-year"
+const codeQuotaCertificateNames = "quota-names-in-a-certificate"
+const codeQuotaAliases = "quota-alternate-domain-names"
+const codeQuotaZoneRecords = "quota-records-in-a-zone"
+
 // quotaCode is the code of findings about a quota.
 func quotaCode(k providers.QuotaKind) string {
-	return "quota-" + strings.ReplaceAll(string(k), " ", "-")
+	switch k {
+	case providers.QuotaDistributions:
+		return codeQuotaDistributions
+	case providers.QuotaCachePolicies:
+		return codeQuotaCachePolicies
+	case providers.QuotaOriginAccess:
+		return codeQuotaOriginAccess
+	case providers.QuotaCertificates:
+		return codeQuotaCertificates
+	case providers.QuotaCertificatesYear:
+		return codeQuotaCertificatesYear
+	case providers.QuotaCertificateNames:
+		return codeQuotaCertificateNames
+	case providers.QuotaAliases:
+		return codeQuotaAliases
+	case providers.QuotaZoneRecords:
+		return codeQuotaZoneRecords
+	}
+	return ""
 }
 
 func quotaOwner(label string) string {

@@ -389,6 +389,14 @@ func (e *earlier) ended(end bucketEnd, o Options) bool {
 // finished, not held, and well.
 func (e *earlier) look(ctx context.Context, w providers.World, c *config.Config) {
 	a, err := Observe(ctx, w, c, e.b, PartTags)
+	// Of hundreds that have to be seen in one pass, one fault in passing must not
+	// make all be looked at again.
+	for try, d := 1, time.Second; transient(err) && try < triesThrottled; try, d = try+1, min(2*d, everyAPI) {
+		if w.Clock.Sleep(ctx, d) != nil {
+			break
+		}
+		a, err = Observe(ctx, w, c, e.b, PartTags)
+	}
 	switch {
 	case err != nil:
 		e.why = "could not be looked at: " + err.Error()
@@ -504,3 +512,8 @@ func orderFinding(ctx context.Context, w providers.World, c *config.Config, o Op
 
 // errTooManyFailures ends a bucket that was not begun, or not switched.
 var errTooManyFailures = errors.New("more buckets failed than max_failures allows")
+
+// transient says that a later try may not meet an error of a look.
+func transient(err error) bool {
+	return err != nil && (!classified(err) || errors.Is(err, providers.ErrThrottled) || errors.Is(err, providers.ErrUnsettled))
+}
