@@ -49,8 +49,11 @@ func gist(why string) string {
 	}
 	most := string([]rune(why)[:gistLength])
 	end := 0
-	for _, mark := range []string{"; ", ": ", ", ", " ("} {
+	for _, mark := range []string{"; ", ": ", ", "} {
 		end = max(end, strings.LastIndex(most, mark))
+	}
+	if end < gistLength/4 {
+		end = strings.LastIndex(most, " (")
 	}
 	if end < gistLength/4 {
 		return cut(why, gistLength)

@@ -128,8 +128,9 @@ func TestLive(t *testing.T) {
 func TestLiveFits(t *testing.T) {
 	for _, n := range []int{1, 30, 500} {
 		r := newLiveRun(n).story()
-		for columns := 1; columns <= 140; columns += 13 {
-			for rows := 1; rows <= 60; rows += 5 {
+		step := map[int]int{1: 5, 30: 9, 500: 40}[n]
+		for columns := 1; columns <= 140; columns += step {
+			for rows := 1; rows <= 60; rows += step {
 				lines := r.screen(columns, rows, Style{Color: true})
 				if len(lines) >= max(rows, 1) {
 					t.Fatalf("%d buckets, %d x %d: %d lines", n, columns, rows, len(lines))

@@ -20,7 +20,7 @@ type planPage struct {
 	Meaning               string
 	GoOn                  [][2]string
 	Findings              []planner.Finding
-	Waves, Table          htmlTable
+	Waves, Quotas, Table  htmlTable
 	Parts                 []planPart
 }
 
@@ -67,7 +67,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 	if p.Goal == planner.Rollback {
 		title += ": the way back to S3"
 	}
-	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings), Waves: htmlWaves(p, nil)}
+	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings), Waves: htmlWaves(p, nil), Quotas: htmlQuotas(p)}
 	items := outline(p, nil)
 	page.Table.Head = htmlHead("bucket", "names", "standing", "what would happen", "takes", "findings")
 	for _, o := range items {
@@ -87,7 +87,7 @@ func PlanHTML(p planner.Plan) (string, error) {
 // program.
 func RunHTML(r Run) (string, error) {
 	title := "edgeward " + r.command()
-	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands), Waves: htmlWaves(r.Plan, &r.Report)}
+	page := planPage{Title: title, Summary: upper(ReportSummary(r.Report)), Times: r.times(), GoOn: goOnLines(r.Report, r.Commands), Waves: htmlWaves(r.Plan, &r.Report), Quotas: htmlQuotas(r.Plan)}
 	if r.Approval != nil {
 		page.Approved = "Approved " + r.Approval.words() + "."
 	}
@@ -318,6 +318,7 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{end}}{{with .Meaning}}<p>{{text .}}</p>
 {{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>
+{{end}}{{if .Quotas.Rows}}<div class="cards">{{template "table" .Quotas}}</div>
 {{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
 {{end -}}
 `

@@ -31,6 +31,7 @@ func PlanMarkdown(p planner.Plan) string {
 		page.add("\n**"+markdownText(short(string(f.Severity)))+"**: "+markdownText(short(f.Summary))+". "+markdownText(upper(short(f.Detail)))+".\n", "")
 	}
 	markdownWaves(page, p, nil)
+	markdownQuotas(page, p)
 	items := alike(outline(p, nil))
 	page.table(items, []string{"bucket", "names", "standing", "what would happen", "takes", "findings"}, func(o outlined) []string {
 		takes := ""
@@ -65,6 +66,7 @@ func RunMarkdown(r Run) string {
 		page.end(text)
 	}
 	markdownWaves(page, r.Plan, &r.Report)
+	markdownQuotas(page, r.Plan)
 	items := alike(outline(r.Plan, &r))
 	page.table(items, []string{"bucket", "names", "outcome", "stage", "why"}, func(o outlined) []string {
 		if o.Result == nil {

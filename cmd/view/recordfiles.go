@@ -39,7 +39,7 @@ func RecordHTML(rec Record) (string, error) {
 			{Text: end.headline(), Class: end.class()}, {Text: why}, {Text: stamp(b.Switched)}, {Text: stamp(b.Back)}, {Text: b.File}})
 	}
 	for _, r := range rec.Runs {
-		part := recordPart{planPage: planPage{Title: r.File, Findings: worst(r.Run.Plan.Findings), Waves: htmlWaves(r.Run.Plan, &r.Run.Report)}}
+		part := recordPart{planPage: planPage{Title: r.File, Findings: worst(r.Run.Plan.Findings), Waves: htmlWaves(r.Run.Plan, &r.Run.Report), Quotas: htmlQuotas(r.Run.Plan)}}
 		for _, h := range r.head() {
 			part.Head = append(part.Head, fact{h[0], h[1], h[0] == "configuration"})
 		}
@@ -93,6 +93,7 @@ const recordTemplate = `<h1>edgeward report</h1>
 {{range .Head}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
 {{end}}</dl>
 {{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>
+{{end}}{{if .Quotas.Rows}}<div class="cards">{{template "table" .Quotas}}</div>
 {{end}}{{if .Changes.Rows}}<h3>Changes</h3>
 <div class="cards">{{template "table" .Changes}}</div>
 {{end}}{{if .Answers.Rows}}<details><summary>Checks, and what servers answered</summary>
@@ -131,6 +132,7 @@ func RecordMarkdown(rec Record) string {
 		}
 		cut.findings += p.recordFindings(r.Run.Plan)
 		markdownWaves(p, r.Run.Plan, &r.Run.Report)
+		markdownQuotas(p, r.Run.Plan)
 		changes += p.recordChanges(r.Run)
 		answers += p.recordAnswers(r.Run)
 		for _, res := range r.Run.Report.Results {
