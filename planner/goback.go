@@ -33,6 +33,13 @@ func (c crumbs) automatic() (code string, ok bool) {
 	return code, code != "" && code != manualHold
 }
 
+// heldFor says that the hold stands, and names the cause that a way back has; "" is
+// any.
+func (c crumbs) heldFor(code string) bool {
+	_, has, _ := strings.Cut(c[crumbHold], "/")
+	return c.heldSince() && (code == "" || has == code)
+}
+
 // unended says that a run has begun a way back by itself, and that a name is the
 // distribution's yet: the visitors that it was begun for still get there, and the
 // way back was approved with the switch. So every later apply ends it.
@@ -69,10 +76,11 @@ func (br *bucketRun) goBack(ctx context.Context, res *Result) {
 		res.Hint = "it could not be seen whether the bucket is switched (" + err.Error() + "): edgeward status; edgeward rollback -target='" + br.b.Address + "' to go back"
 		return
 	}
-	if !a.begun() || a.Crumbs[crumbFinished] != "" || a.Crumbs.held() || a.Crumbs[crumbWas] == "" {
+	o := br.r.x.Options
+	other := a.Crumbs.held() && !(retries(o, br.b) && br.lifts(a.Crumbs[crumbHold])) // somebody else goes back
+	if !a.begun() || a.Crumbs[crumbFinished] != "" || other || a.Crumbs[crumbWas] == "" {
 		return
 	}
-	o := br.r.x.Options
 	o.AcceptHTTPSLoss = false
 	way := planBucket(br.b, a, nil, o, Rollback)
 	if way.Standing == StandBlocked {

@@ -241,6 +241,26 @@ func TestGoingBackBites(t *testing.T) {
 	}
 }
 
+// TestGoesBackAfterRetry: a way back that a person began, and that -retry lifted
+// before its first record, does not keep an unhealthy bucket from going back.
+func TestGoesBackAfterRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := goingBack(newLab(1).only(assets)).start(t)
+		before := s.w.Records(assets)
+		s.o.Until = DNSSwitch
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{crumbHold: writeTime(time.Now()) + "/manual", crumbProof: "", crumbLowSince: ""})
+		s.o.Until, s.o.Retry, s.o.stages = "", []string{"*"}, sick(DNSPropagated, "5xx", assets)
+		p := s.plan(t.Context(), Migrate)
+		p.Buckets[0].Standing, p.Buckets[0].Findings = StandUnderWay, nil
+		p.Buckets[0].Steps = []Step{{Kind: DNSPropagated}, {Kind: TTLRestore}}
+		x := one(t, s.run(t.Context(), p, nil))
+		if bad := wentBack(s, assets, before, "5xx"); bad != "" || x.Outcome != OutcomeRolled {
+			t.Errorf("%s, %+v", bad, x)
+		}
+	})
+}
+
 // TestGoingBackStopsTheWaves: a bucket that went back counts as one that failed.
 func TestGoingBackStopsTheWaves(t *testing.T) {
 	inWaveLab(t, func(l *lab) { goingBack(l) }, func(t *testing.T, s *session) {

@@ -94,7 +94,7 @@ func withoutDistribution(b config.Bucket, a Actual) Verdict {
 // restoreRecords writes the hold first (rule 10), so that no other run switches
 // the bucket again, and then the old records.
 func restoreRecords(ctx context.Context, s scene) error {
-	if !s.a.Crumbs.heldSince() {
+	if !s.a.Crumbs.heldFor(s.code) {
 		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/" + cmp.Or(s.code, manualHold)}
 		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof, crumbSwitched} {
 			if s.a.Crumbs[k] != "" {
