@@ -1,13 +1,16 @@
 package planner
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,4 +174,72 @@ func counts(ops map[string]int) string {
 		parts = append(parts, fmt.Sprintf("%s %d", op, ops[op]))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// instant is a clock on which a wait takes no time.
+type instant struct{ offset *atomic.Int64 }
+
+func (c instant) Now() time.Time {
+	return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.offset.Load()))
+}
+
+func (c instant) Sleep(ctx context.Context, d time.Duration) error {
+	c.offset.Add(int64(max(0, d)))
+	return ctx.Err()
+}
+
+// benchWorld has n buckets that nothing was done for.
+func benchWorld(n int) (providers.World, *lab) {
+	l := newLab(1)
+	l.config.Buckets, l.options.Buckets, l.options.DNS[0].Records = nil, nil, nil
+	for i := range n {
+		name := fmt.Sprintf("b%05d.example.com", i)
+		l.bucket(name, route53, nil, cname(name, "s3.eu-west-1.amazonaws.com", 5*time.Minute))
+	}
+	l.options.Clock = instant{new(atomic.Int64)}
+	return sandbox.New(l.options).Providers(), l
+}
+
+// perBucket runs f over n buckets and reports time and memory a bucket.
+func perBucket(b *testing.B, n int, f func()) {
+	b.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	each := float64(b.N * n)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/each, "ns/bucket")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/each, "B/bucket")
+}
+
+// Benchmarks of looking at buckets that nothing was done for, and of planning
+// them: what one costs should not grow with how many there are.
+func BenchmarkObserve(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			w, l := benchWorld(n)
+			perBucket(b, n, func() {
+				for _, bucket := range l.config.Buckets {
+					if _, err := Observe(b.Context(), w, l.config, bucket, partAll|partLazy); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			w, l := benchWorld(n)
+			perBucket(b, n, func() {
+				if p, err := Make(b.Context(), w, l.config, Options{Goal: Migrate}); err != nil || p.Summary.ToMigrate != n {
+					b.Fatalf("%v, %+v", err, p.Summary)
+				}
+			})
+		})
+	}
 }

@@ -209,6 +209,10 @@ func addresses(c *config.Config) []string {
 // matches compares an address with a pattern, in which * stands for any text;
 // bucket.site means all instances of bucket.site.
 func matches(pattern, address string) bool {
+	if !strings.Contains(pattern, "*") {
+		rest, ok := strings.CutPrefix(address, pattern)
+		return ok && (rest == "" || strings.HasPrefix(rest, `["`) && strings.HasSuffix(rest, `"]`))
+	}
 	re := strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, `.*`)
 	ok, err := regexp.MatchString(`^`+re+`(\[".*"\])?$`, address)
 	return err == nil && ok
