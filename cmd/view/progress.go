@@ -164,17 +164,26 @@ func (p *Progress) line(b *strings.Builder, e planner.Event) {
 	b.WriteByte('\n')
 }
 
-// waveLine is what happened to a wave, of which the reason is a whole sentence but
-// for a wait's.
+// waveLine is what happened to a wave. Its reason is mostly a sentence that begins
+// with the wave; that is said once.
 func (p *Progress) waveLine(b *strings.Builder, e planner.Event) {
-	text := e.Why
-	if e.Status == planner.EventWaiting || text == "" {
-		text = strings.TrimSuffix(waveTitle(e.Wave)+": "+string(e.Status)+", "+text, ", ")
+	why := e.Why
+	for _, subject := range []string{waveTitle(e.Wave), "the " + waveTitle(e.Wave)} {
+		if rest, ok := strings.CutPrefix(why, subject); ok {
+			for _, verb := range []string{" begins: ", " is ", ": "} {
+				rest = strings.TrimPrefix(rest, verb)
+			}
+			why = rest
+		}
 	}
-	if e.Until != nil && !strings.Contains(text, "until ") {
+	text := string(e.Status)
+	if why != "" {
+		text += ", " + why
+	}
+	if e.Until != nil && !strings.Contains(why, "until ") {
 		text += ", until " + day(*e.Until, e.Time)
 	}
-	fmt.Fprintf(b, "%s %s\n", clockTime(e.Time), p.style.paint(bold, text))
+	fmt.Fprintf(b, "%s %s: %s\n", clockTime(e.Time), p.style.paint(bold, waveTitle(e.Wave)), text)
 }
 
 // Counts is the line that says how far the run is at the time now.
