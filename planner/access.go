@@ -159,7 +159,7 @@ func (o *observer) access(ctx context.Context, parts Part) error {
 		return fmt.Errorf("read who may read bucket %s: %w", o.b.Name, err)
 	}
 	o.a.Access = x
-	if parts&partEvidence != 0 && now && o.b.Lock != nil && mark.state != lockBegun {
+	if parts&partEvidence != 0 && now && o.b.Lock != nil && !o.a.blocking() {
 		return o.evidence(ctx, x)
 	}
 	return nil
@@ -260,6 +260,37 @@ func (a Actual) beforeLock(b config.Bucket) (v Verdict, ok bool) {
 	return Verdict{}, false
 }
 
+// blocking says that the block of a lock that was begun stands, or may: whoever
+// died, or took it back, before it did has to find it all right anew.
+func (a Actual) blocking() bool {
+	return a.Crumbs.lock().state == lockBegun && (a.Access == nil || closes(a.Access.Block))
+}
+
+// whenDue has a step of a lock wait until that is due: a grant or a proof may
+// stand of a time before the bucket was rolled back, or before lock.after was
+// raised.
+func (a Actual) whenDue(b config.Bucket, v Verdict) Verdict {
+	due, finished := a.lockDue(b)
+	switch {
+	case !finished:
+		v.Status, v.Why, v.Expect = Waiting, "until the names have been the distribution's for "+shortDuration(b.Lock.After)+"; then "+v.Why, b.Lock.After
+	case a.Now.Before(due):
+		v.Status, v.Why, v.Until = Waiting, "until "+writeTime(due)+": the bucket is locked "+shortDuration(b.Lock.After)+" after the migration", due
+	case a.Access == nil:
+		return waiting("the bucket's policy is not known")
+	}
+	return v
+}
+
+// afterGrant is whenDue for a stage after the grant, where that stands already and
+// does not wait itself.
+func (a Actual) afterGrant(b config.Bucket, v Verdict) Verdict {
+	if a.Access != nil && checkGrant(b, a).Status != Done {
+		return v
+	}
+	return a.whenDue(b, v)
+}
+
 // keeps404 says whether the distribution is let list the bucket: only where
 // everybody may do so today.
 func keeps404(b config.Bucket, o opening) bool { return b.Lock.Keep404 && o.lists }
@@ -269,17 +300,11 @@ const pathGrant = "bucket policy statement"
 // checkGrant: the bucket's policy lets the distribution read what everybody may
 // read.
 func checkGrant(b config.Bucket, a Actual) Verdict {
-	if v, ok := a.beforeLock(b); ok || a.Crumbs.lock().state == lockBegun {
+	if v, ok := a.beforeLock(b); ok || a.blocking() {
 		if !ok {
 			v = done("the bucket is being locked")
 		}
 		return v
-	}
-	due, finished := a.lockDue(b)
-	switch {
-	case a.Access == nil && (!finished || a.Now.Before(due)):
-	case a.Access == nil:
-		return waiting("the bucket's policy is not known")
 	}
 	v := todo("a statement of its own beside the others; the bucket stays public")
 	v.Undo = "edgeward unlock-bucket '" + b.Address + "'"
@@ -302,13 +327,7 @@ func checkGrant(b config.Bucket, a Actual) Verdict {
 		}
 		v.Changes = []ValueChange{{pathGrant, before, want}}
 	}
-	switch {
-	case !finished:
-		v.Status, v.Why, v.Expect = Waiting, "until the names have been the distribution's for "+shortDuration(b.Lock.After)+"; then "+v.Why, b.Lock.After
-	case a.Now.Before(due):
-		v.Status, v.Why, v.Until = Waiting, "until "+writeTime(due)+": the bucket is locked "+shortDuration(b.Lock.After)+" after the migration", due
-	}
-	return v
+	return a.whenDue(b, v)
 }
 
 // putPolicy sends a policy made from the one that was observed, if that still
@@ -400,7 +419,7 @@ func checkControl(b config.Bucket, a Actual) Verdict {
 	v := todo("the distribution signs what it fetches; one control is shared by up to 100 distributions",
 		ValueChange{string(providers.FieldOriginAccess), "", knownAfter(AccessControl)})
 	v.Undo = "nothing to undo: a public bucket answers signed requests too"
-	return v
+	return a.afterGrant(b, v)
 }
 
 // attachControl shares a control that has room, or makes one, and attaches it.

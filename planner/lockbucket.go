@@ -165,7 +165,7 @@ func checkAccess(b config.Bucket, a Actual) Verdict {
 	}
 	v := todo("links past the cache with signed fetches; what the bucket lets the distribution do is read back")
 	v.Expect = expectVerify
-	return v
+	return a.afterGrant(b, v)
 }
 
 // verifyAccess reads the grant back, for a public bucket answers whatever it says,
@@ -224,12 +224,12 @@ func checkLock(b config.Bucket, a Actual) Verdict {
 	v = todo("the bucket answers the distribution alone; links are looked at past the cache at once, and the first refusal takes it back")
 	v.Undo = "edgeward unlock-bucket '" + b.Address + "'"
 	if a.Access == nil {
-		return v
+		return a.whenDue(b, v)
 	}
 	want := lockedBlock(a.Access.Block)
 	v.Changes = []ValueChange{{pathBlock, showBlock(a.Access.Block), showBlock(&want)}}
-	if a.Access.Evidence == nil || mark.state == lockBegun {
-		return v
+	if a.Access.Evidence == nil {
+		return a.afterGrant(b, v)
 	}
 	switch e := judgeEvidence(b, a); {
 	case e.direct:
@@ -257,10 +257,10 @@ func lockBucket(ctx context.Context, s scene) error {
 	if err := stillFree(ctx, s); err != nil {
 		return err
 	}
-	old := s.a.Crumbs.lock().old
-	if s.a.Crumbs.lock().state != lockBegun {
-		old = s.a.Access.Block
+	if err := s.readGrantBack(ctx); err != nil {
+		return err
 	}
+	old := s.a.Access.Block
 	live, err := s.acc.Access.Block(ctx, s.b.Name, bucketRegion(s.b, s.a))
 	switch {
 	case err != nil:
@@ -272,16 +272,21 @@ func lockBucket(ctx context.Context, s scene) error {
 		return err
 	}
 	want := lockedBlock(live)
-	if err := s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want); err != nil {
+	err = s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want)
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, err)
 	}
+	// With an error the run was ended meanwhile, and the flags may be in force.
 	return s.lookOrOpen(ctx, links, old)
 }
 
 // lookOrOpen looks at the links, and gives the bucket its old flags back when one
 // of them is not right, or the run ends before that is known.
 func (s scene) lookOrOpen(ctx context.Context, links []lockLink, old *providers.PublicAccessBlock) error {
-	_, err := s.pastCache(ctx, links)
+	fresh, err := s.pastCache(ctx, links)
+	if err == nil && fresh == 0 {
+		err = errBlind()
+	}
 	if err == nil {
 		return nil
 	}
@@ -290,7 +295,7 @@ func (s scene) lookOrOpen(ctx context.Context, links []lockLink, old *providers.
 		return fmt.Errorf("%w; and the bucket's old flags (%s) could not be set again, so visitors are refused: set them by hand now: %w", err, showBlock(old), back)
 	}
 	var refused *refusedError
-	if !errors.As(err, &refused) { // the run was ended
+	if !errors.As(err, &refused) { // the run was ended, or nothing was seen
 		return errors.Join(err, s.setMark(ctx, lockMark{old: old, state: lockReady}))
 	}
 	return errors.Join(&lockRefusedError{s.b.Address, refused, "the bucket has its old flags again (" + showBlock(old) + ") and is public"}, s.setMark(ctx, lockMark{old: old, state: lockFailed}))

@@ -239,7 +239,7 @@ func needsEvidence(b config.Bucket, a Actual) string {
 func evidenceFindings(b config.Bucket, a Actual) []Finding {
 	x := a.Access
 	switch {
-	case x == nil || a.Crumbs.lock().state == lockBegun:
+	case x == nil || a.blocking():
 		return nil
 	case x.Evidence == nil:
 		only := slices.Equal(b.Lock.Evidence, []string{config.EvidenceAccessLog})

@@ -50,7 +50,7 @@ func lockRefusals(b config.Bucket, a Actual) []Finding {
 		return fs
 	}
 	x := a.Access
-	if x == nil || a.Crumbs.lock().state == lockBegun {
+	if x == nil || a.blocking() {
 		return fs
 	}
 	if _, err := openings(b.Name, x.Policy); err != nil {

@@ -1,0 +1,71 @@
+package planner
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+)
+
+// TestLockAfterGoingForwardAgain: a bucket that was rolled back while its lock was
+// under way, or done, and is moved again, is locked only when that is due anew:
+// the grant and its proof stand, and resolvers still send visitors to S3.
+func TestLockAfterGoingForwardAgain(t *testing.T) {
+	for what, until := range map[string]Kind{"ready": AccessVerify, "locked": ""} {
+		t.Run(what, func(t *testing.T) {
+			inLocked(t, nil, func(t *testing.T, s *session) {
+				s.moved()
+				s.o.Until = until
+				s.apply(t.Context(), Migrate)
+				s.o.Until = ""
+				s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
+				pause1(t, time.Hour)
+				s.o.Retry = []string{"*"}
+				x := one(t, s.run(t.Context(), s.plan(t.Context(), Migrate), func(x *Executor) { x.WaitTimeout = 90 * time.Minute }))
+				if x.Outcome != OutcomeWaiting || x.Until == nil || !s.public() {
+					t.Errorf("%+v, public %t", x, s.public())
+				}
+				pause1(t, 3*time.Hour)
+				s.o.Retry = nil
+				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+				if s.public() {
+					t.Error("it is not locked when it is due")
+				}
+				s.served()
+			})
+		})
+	}
+}
+
+// TestLockAfterIsRaised: a grant that stands does not make up for the time.
+func TestLockAfterIsRaised(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.moved()
+		s.o.Until = AccessVerify
+		s.apply(t.Context(), Migrate)
+		s.o.Until = ""
+		s.c.Buckets[0].Lock.After = 48 * time.Hour
+		if x := one(t, s.run(t.Context(), s.plan(t.Context(), Migrate), func(x *Executor) { x.NoWait = true })); x.Outcome != OutcomeWaiting || !s.public() {
+			t.Errorf("%+v, public %t", x, s.public())
+		}
+	})
+}
+
+// TestLockThatDiedBeforeItsBlock: who comes back later needs the evidence of then.
+func TestLockThatDiedBeforeItsBlock(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.moved()
+		s.o.Until = AccessVerify
+		s.apply(t.Context(), Migrate)
+		s.o.Until = ""
+		m := lockMark{state: lockBegun, at: time.Now()}
+		if err := s.w.Providers().Accounts[""].Distributions.SetTags(context.Background(), s.w.Distributions()[0].ARN, map[string]string{crumbFlags: m.String()}); err != nil {
+			t.Fatal(err)
+		}
+		s.c.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog}
+		if x := one(t, s.apply(t.Context(), Migrate)); x.Outcome != OutcomeBlocked || !s.public() {
+			t.Errorf("%+v, public %t", x, s.public())
+		}
+	})
+}
