@@ -68,7 +68,7 @@ const (
 // goBack is what an apply does by itself with a bucket that failed after its
 // switch: the way back that was printed with it, and nothing else (rule 15).
 func (br *bucketRun) goBack(ctx context.Context, res *Result) {
-	if br.goal != Migrate || res.Outcome != OutcomeFailed || !br.b.Watch.Rollback || ctx.Err() != nil {
+	if br.goal != Migrate || res.Outcome != OutcomeFailed || !br.b.Watch.Rollback || ctx.Err() != nil || !br.hurts(res.Stage) {
 		return
 	}
 	a, err := br.lookBack(ctx)
@@ -96,6 +96,14 @@ func (br *bucketRun) goBack(ctx context.Context, res *Result) {
 	back.stop = stop
 	back.steps(ctx, sctx)
 	back.backEnded(ctx, res)
+}
+
+// hurts says that the failure can be one of the switch: this run has made it, or
+// what comes with it and after it has failed. Another run may have switched the
+// bucket, and what fails here before is no reason to undo that.
+func (br *bucketRun) hurts(stage Kind) bool {
+	kinds := Kinds(Migrate)
+	return br.switched || slices.Index(kinds, stage) >= slices.Index(kinds, DNSSwitch)
 }
 
 // backEnded folds the end of a way back into the bucket's result, whose one cause

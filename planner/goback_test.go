@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
 )
 
 // sick has a stage fail once the names are switched, for the buckets named.
@@ -139,6 +140,32 @@ func TestGoesBackOnlyOnTheWay(t *testing.T) {
 		p.Buckets[0].Steps = []Step{{Kind: DistributionDeployed}}
 		if x := one(t, s.run(t.Context(), p, nil)); x.Outcome != OutcomeFailed || s.w.Records(assets)[0].Value != s.w.Distributions()[0].Domain {
 			t.Errorf("%+v", x)
+		}
+	})
+}
+
+// TestStaysForAFailureBeforeTheSwitch: a bucket that an earlier run, or another, has
+// switched does not go back because something fails that comes before.
+func TestStaysForAFailureBeforeTheSwitch(t *testing.T) {
+	var h hooked
+	synctest.Test(t, func(t *testing.T) {
+		l := goingBack(newLab(1).only(assets))
+		l.options.Hook = h.hook
+		s := l.start(t)
+		s.o.Until = DNSPropagated
+		s.apply(t.Context(), Migrate)
+		s.o.Until = ""
+		h3 := "http2and3"
+		s.c.Buckets[0].Distribution.HTTPVersion = &h3
+		h.set(func(c sandbox.Call) error {
+			if c.Op == "Distributions.Update" && !c.After {
+				return providers.ErrDenied
+			}
+			return nil
+		})
+		x := one(t, s.apply(t.Context(), Migrate))
+		if d := s.w.Distributions()[0]; x.Outcome != OutcomeFailed || s.w.Records(assets)[0].Value != d.Domain || d.Tags[crumbHold] != "" {
+			t.Errorf("%+v, %v", x, s.w.Records(assets))
 		}
 	})
 }
