@@ -12,6 +12,10 @@ import (
 
 const actionList = "s3:ListBucket"
 
+// actionVersion is what ?versionId= asks for, whichever version it names [S3 API
+// Reference, GetObject: Permissions].
+const actionVersion = "s3:GetObjectVersion"
+
 // edgeService is the service that CloudFront signs as.
 const edgeService = "cloudfront.amazonaws.com"
 
@@ -23,6 +27,8 @@ func grantSid(d providers.Distribution) string { return "Edgeward" + d.ID }
 type opening struct {
 	// patterns are the resources of objects that everybody may read.
 	patterns []string
+	// versions: their versions too, by ?versionId=.
+	versions bool
 	// lists: everybody may list the bucket, so that a missing key is a 404.
 	lists bool
 }
@@ -34,11 +40,15 @@ func openings(bucket, policy string) (opening, error) {
 		return opening{}, fmt.Errorf("it is not understood: %w", err)
 	}
 	var o opening
+	var versions []string
 	for _, st := range sts {
 		if st.deny() || !st.anonymous() {
 			continue
 		}
-		if st.about(actionRead) {
+		for action, list := range map[string]*[]string{actionRead: &o.patterns, actionVersion: &versions} {
+			if !st.about(action) {
+				continue
+			}
 			patterns, _ := st.objectsOf(bucket)
 			switch {
 			case patterns == nil:
@@ -48,8 +58,8 @@ func openings(bucket, policy string) (opening, error) {
 				return o, fmt.Errorf("%s says by NotResource what everybody may read", st.name())
 			}
 			for _, p := range patterns {
-				if p = arnPartition.ReplaceAllString(p, "arn:aws:s3:"); !slices.Contains(o.patterns, p) {
-					o.patterns = append(o.patterns, p)
+				if p = arnPartition.ReplaceAllString(p, "arn:aws:s3:"); !slices.Contains(*list, p) {
+					*list = append(*list, p)
 				}
 			}
 		}
@@ -60,6 +70,10 @@ func openings(bucket, policy string) (opening, error) {
 		return o, fmt.Errorf("no statement of it lets everybody read objects")
 	}
 	slices.Sort(o.patterns)
+	slices.Sort(versions)
+	if o.versions = versions != nil; o.versions && !slices.Equal(versions, o.patterns) {
+		return o, fmt.Errorf("it lets everybody read versions (%s) of other objects than it lets everybody read", actionVersion)
+	}
 	return o, nil
 }
 
@@ -73,6 +87,9 @@ func grantOf(bucket string, d providers.Distribution, o opening, list bool) map[
 	actions, resources := []any{actionRead}, []any{}
 	for _, p := range o.patterns {
 		resources = append(resources, p)
+	}
+	if o.versions {
+		actions = append(actions, actionVersion)
 	}
 	if list {
 		actions, resources = append(actions, actionList), append(resources, "arn:aws:s3:::"+bucket)
@@ -221,6 +238,9 @@ func grantWords(bucket string, o opening, list bool) string {
 		of = append(of, strings.TrimPrefix(p, "arn:aws:s3:::"))
 	}
 	words := "only this distribution may read " + strings.Join(of, ", ")
+	if o.versions {
+		words += " in every version"
+	}
 	if list {
 		words += " and list " + bucket
 	}
