@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
 )
 
 // TestLockAfterGoingForwardAgain: a bucket that was rolled back while its lock was
@@ -67,5 +68,21 @@ func TestLockThatDiedBeforeItsBlock(t *testing.T) {
 		if x := one(t, s.apply(t.Context(), Migrate)); x.Outcome != OutcomeBlocked || !s.public() {
 			t.Errorf("%+v, public %t", x, s.public())
 		}
+	})
+}
+
+// TestRollbackOfABucketClosedByHand: edgeward's lock is off, and somebody closed
+// the bucket since: visitors are not sent there.
+func TestRollbackOfABucketClosedByHand(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.moved()
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.want(s.apply(t.Context(), UnlockBucket), OutcomeUnlocked)
+		s.w.SetBlock(assets, &providers.PublicAccessBlock{IgnorePublicACLs: true, RestrictPublicBuckets: true})
+		pause1(t, time.Hour)
+		s.want(s.apply(t.Context(), Rollback), OutcomeBlocked)
+		s.w.SetBlock(assets, nil)
+		pause1(t, time.Minute)
+		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
 	})
 }

@@ -397,6 +397,8 @@ func checkUnlock(b config.Bucket, a Actual) Verdict {
 		return done("edgeward has changed nothing")
 	case !a.Crumbs.locked() && a.Access != nil && a.Dist.Settings.OriginAccessID != "" && mark.state == "" && closes(a.Access.Block):
 		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and the tag %s, which keeps its old flags, is gone: visitors of S3 would be refused. Set the bucket's public access block by hand (edgeward's locks set IgnorePublicAcls and RestrictPublicBuckets), then run this again", b.Name, crumbFlags))
+	case !a.Crumbs.locked() && mark.state != "" && a.Access != nil && closes(a.Access.Block):
+		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and not by edgeward, whose own lock is off: visitors of S3 would be refused. Take IgnorePublicAcls and RestrictPublicBuckets off its public access block by hand, then run this again", b.Name))
 	case !a.Crumbs.locked():
 		return done("the bucket is not locked")
 	case a.Access == nil:
