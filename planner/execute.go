@@ -467,13 +467,8 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if v.Status != Todo {
 		return v, false, nil
 	}
-	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
+	if err := br.allowed(st, v, a); err != nil {
 		return v, false, err
-	}
-	if st.kind == DNSSwitch && !a.begun() { // who is on the way to a switch does not make it any more
-		if err := br.r.tooMany(br.w); err != nil {
-			return v, false, err
-		}
 	}
 	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)
@@ -485,6 +480,18 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	}
 	// An act is not cut short by another step's failure, only by the run's end.
 	return v, true, st.do(ctx, s)
+}
+
+// allowed says why a stage may not act: the changes are not those that were
+// approved, or too many buckets failed for one more to be switched.
+func (br *bucketRun) allowed(st stage, v Verdict, a Actual) error {
+	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
+		return err
+	}
+	if st.kind == DNSSwitch && !a.begun() {
+		return br.r.tooMany(br.w)
+	}
+	return nil
 }
 
 // pause is the time between two looks: at once, a second, then ever less often.
