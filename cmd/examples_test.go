@@ -63,6 +63,7 @@ func TestExampleWithoutToken(t *testing.T) {
 // secrets that they name are in the environment.
 func TestDocumentedConfigurations(t *testing.T) {
 	t.Setenv("RFC2136_TSIG_SECRET", "aGVsbG8=")
+	t.Setenv("CLOUDFLARE_API_TOKEN", "token")
 	docs, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/edgeward/edgeward/cmd/view"
@@ -210,22 +211,15 @@ type output struct {
 
 	mu  sync.Mutex
 	err error
-	// frame is what is drawn below all that is written; mostly nil.
-	frame *screen
+	// frame is what is drawn below all that is written; mostly nil. A write that
+	// hangs does not keep it from being taken away.
+	frame atomic.Pointer[screen]
 }
 
 // below has the stream end with s, nil for nothing.
-func (o *output) below(s *screen) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.frame = s
-}
+func (o *output) below(s *screen) { o.frame.Store(s) }
 
-func (o *output) framed() *screen {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.frame
-}
+func (o *output) framed() *screen { return o.frame.Load() }
 
 func (o *output) Write(p []byte) (int, error) {
 	text := p
