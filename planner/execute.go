@@ -32,7 +32,11 @@ func (x *Executor) Apply(ctx context.Context, p Plan) Report {
 			r.emitIdle(res)
 		}
 	}
-	for _, w := range r.waves(p) {
+	waves := r.waves(p)
+	for _, w := range waves {
+		r.goAhead(ctx, w, p, &report)
+	}
+	for _, w := range waves {
 		r.wave(ctx, w, p, &report)
 	}
 	report.Ended = x.World.Clock.Now()

@@ -86,8 +86,10 @@ type waveRun struct {
 	slots chan struct{}
 	// failures is guarded by run.mu.
 	failures int
-	// buckets are indexes of the plan's.
-	buckets []int
+	// buckets are indexes of the plan's; those of ahead did not wait for the gate, and
+	// running is done when they are.
+	buckets, ahead []int
+	running        sync.WaitGroup
 }
 
 // waves divides a plan. A bucket that is held since an earlier run counts as one
@@ -102,17 +104,17 @@ func (r *run) waves(p Plan) []*waveRun {
 		return []*waveRun{w}
 	}
 	var out []*waveRun
+	shared := make(chan struct{}, parallelism(c, o))
 	for i := range len(c.Rollout.Waves) + 1 {
 		name := ""
 		if i < len(c.Rollout.Waves) {
 			name = c.Rollout.Waves[i].Name
 		}
 		s, limit := waveSettings(c, name)
-		n := parallelism(c, o)
+		w := &waveRun{name: name, soak: s.Soak, limit: limit, slots: shared}
 		if s.Parallelism > 0 && o.Parallelism == 0 {
-			n = s.Parallelism
+			w.slots = make(chan struct{}, s.Parallelism)
 		}
-		w := &waveRun{name: name, soak: s.Soak, limit: limit, slots: make(chan struct{}, n)}
 		for j, b := range p.Buckets {
 			if waveIndex(c, b.Wave) != i {
 				continue
@@ -127,6 +129,41 @@ func (r *run) waves(p Plan) []*waveRun {
 		}
 	}
 	return out
+}
+
+// onTheWay says that visitors of the bucket are between the two already: names of
+// it are switched and not watched to the end, or it is going back. No order of
+// waves may keep that from its end (rule 10).
+func onTheWay(bp BucketPlan) bool {
+	has := func(k Kind) *Step {
+		i := slices.IndexFunc(bp.Steps, func(s Step) bool { return s.Kind == k })
+		if i < 0 {
+			return nil
+		}
+		return &bp.Steps[i]
+	}
+	switch to := has(DNSSwitch); {
+	case goalOf(Migrate, bp.Steps) == Rollback:
+		return true
+	case to != nil:
+		return len(to.Changes) < len(bp.CNAMEs)
+	}
+	return has(DNSPropagated) != nil || has(TrafficWatch) != nil || has(TTLRestore) != nil && has(DistributionCreate) == nil
+}
+
+// goAhead begins what waits for no wave.
+func (r *run) goAhead(ctx context.Context, w *waveRun, p Plan, report *Report) {
+	c, o := r.x.Config, r.x.Options
+	if !inWaves(c, p.Goal) || o.prepares() || len(order(c, o, w.name)) == 0 {
+		return
+	}
+	for _, i := range w.buckets {
+		if _, idle := r.idle(p.Buckets[i]); idle || !onTheWay(p.Buckets[i]) {
+			continue
+		}
+		w.ahead = append(w.ahead, i)
+		w.running.Go(func() { report.Results[i] = r.bucket(ctx, w, p.Buckets[i]) })
+	}
 }
 
 // tooMany says why no further bucket of a wave may start, nor be switched.
@@ -146,7 +183,7 @@ func (r *run) tooMany(w *waveRun) error {
 func (r *run) wave(ctx context.Context, w *waveRun, p Plan, report *Report) {
 	var todo []int
 	for _, i := range w.buckets {
-		if _, idle := r.idle(p.Buckets[i]); !idle {
+		if _, idle := r.idle(p.Buckets[i]); !idle && !slices.Contains(w.ahead, i) {
 			todo = append(todo, i)
 		}
 	}
@@ -168,6 +205,7 @@ func (r *run) wave(ctx context.Context, w *waveRun, p Plan, report *Report) {
 		wg.Go(func() { report.Results[i] = r.bucket(ctx, w, p.Buckets[i]) })
 	}
 	wg.Wait()
+	w.running.Wait()
 	for _, i := range w.buckets {
 		r.ends[report.Results[i].Address] = bucketEnd{report.Results[i], r.x.World.Clock.Now()}
 	}

@@ -217,6 +217,46 @@ func TestWaveFails(t *testing.T) {
 	})
 }
 
+// TestWavesKeepNobodyOnTheWay: a bucket that was switched, or is going back, goes
+// on at once, though a wave before is not well any more.
+func TestWavesKeepNobodyOnTheWay(t *testing.T) {
+	for what, tc := range map[string]struct {
+		hold string
+		want Outcome
+	}{"switched": {"", OutcomeFinished}, "going back": {"2000-01-01T00:00:00Z/5xx", OutcomeRolled}} {
+		t.Run(what, func(t *testing.T) {
+			inWaveLab(t, nil, func(t *testing.T, s *session) {
+				s.o.Targets, s.o.Until = []string{waveAddress(1)}, DNSSwitch
+				s.apply(t.Context(), Migrate)
+				s.o.Targets, s.o.Until = nil, ""
+				if tc.hold != "" {
+					tags := map[string]string{crumbHold: tc.hold}
+					if err := s.w.Providers().Accounts[""].Distributions.SetTags(t.Context(), s.w.Distributions()[0].ARN, tags); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.w.EditBucket("w2.example.com", func(b *sandbox.Bucket) { b.CORS = anyOrigin() })
+				pause1(t, time.Minute)
+				p := s.plan(t.Context(), Migrate)
+				s.w.EditBucket("w2.example.com", func(b *sandbox.Bucket) { b.CORS = nil }) // canary is stale
+				r := s.run(t.Context(), p, nil)
+				if r.Waves[0].Outcome != OutcomeFailed || r.Waves[1].Outcome != OutcomeSkipped {
+					t.Errorf("%+v", r.Waves)
+				}
+				for _, x := range r.Results[2:] {
+					want := OutcomeSkipped
+					if x.Address == waveAddress(1) {
+						want = tc.want
+					}
+					if x.Outcome != want {
+						t.Errorf("%+v", x)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestWaveFailsMidway: buckets of the wave that have begun end as they would, but
 // none is switched any more.
 func TestWaveFailsMidway(t *testing.T) {
