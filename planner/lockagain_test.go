@@ -86,3 +86,18 @@ func TestRollbackOfABucketClosedByHand(t *testing.T) {
 		s.want(s.apply(t.Context(), Rollback), OutcomeRolled)
 	})
 }
+
+// TestLockByALogThatHasEnded: a log in which nothing stands of the last day says
+// nothing of it.
+func TestLockByALogThatHasEnded(t *testing.T) {
+	for age, want := range map[time.Duration]Outcome{30 * time.Hour: OutcomeBlocked, 20 * time.Hour: OutcomeFinished} {
+		inLocked(t, func(l *lab) {
+			l.config.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog}
+		}, func(t *testing.T, s *session) {
+			s.moved()
+			pause1(t, 60*time.Hour)
+			s.w.AddAccessLog(assets, providers.LogEntry{Time: time.Now().Add(-age), Operation: "REST.GET.OBJECT", Method: "GET", Path: "/index.html", Status: 200, UserAgent: cloudFrontAgent})
+			s.want(s.apply(t.Context(), Migrate), want)
+		})
+	}
+}

@@ -20,6 +20,10 @@ const evidenceWindow = 72 * time.Hour
 // maxEvidenceFiles bounds how much of an access log is read.
 const maxEvidenceFiles = 2000
 
+// longestDelivery is how far behind an access log may be: S3 delivers most of it
+// within a few hours, and one that has ended says nothing of now.
+const longestDelivery = 24 * time.Hour
+
 // evidence is what one kind of it says of direct requests.
 type evidence struct {
 	kind string
@@ -73,7 +77,11 @@ func (o *observer) logEvidence(ctx context.Context) (evidence, error) {
 	since := o.window()
 	var e evidence
 	edge, host := 0, ""
+	var newest time.Time
 	files, err := o.acc.Buckets.AccessLog(ctx, *o.a.Bucket, since, maxEvidenceFiles, func(l providers.LogEntry) {
+		if l.Time.After(newest) {
+			newest = l.Time
+		}
 		switch {
 		case l.Time.Before(since) || l.Status == 0 || l.Status >= 400 || l.Method == "":
 		case strings.HasPrefix(l.UserAgent, "edgeward"): // our own looks
@@ -95,6 +103,8 @@ func (o *observer) logEvidence(ctx context.Context) (evidence, error) {
 		e.why = fmt.Sprintf("the access log has %s since %s, the last at %s for host %q", plural(e.direct, "direct request", "direct requests"), writeTime(since), writeTime(e.last), host)
 	case edge == 0:
 		e.why = fmt.Sprintf("the access log says nothing since %s, not even of CloudFront's own fetches", writeTime(since))
+	case newest.Before(o.a.Now.Add(-longestDelivery)):
+		e.why = fmt.Sprintf("the access log ends at %s", writeTime(newest))
 	case files >= maxEvidenceFiles:
 		e.why = fmt.Sprintf("the access log is too long to be read back to %s", writeTime(since))
 	default:

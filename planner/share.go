@@ -3,7 +3,9 @@ package planner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,7 +231,8 @@ func total(m map[time.Time]float64) *float64 {
 // nothing is known.
 func weighted(rates, requests map[time.Time]float64) *float64 {
 	var n, all float64
-	for at, r := range rates {
+	for _, at := range slices.SortedFunc(maps.Keys(rates), time.Time.Compare) { // sums of fractions hang on their order
+		r := rates[at]
 		if c, ok := requests[at]; ok {
 			n += r * c
 			all += c
