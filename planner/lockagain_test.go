@@ -101,3 +101,27 @@ func TestLockByALogThatHasEnded(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedLockLeavesOthersControl: who signed before goes on signing.
+func TestRefusedLockLeavesOthersControl(t *testing.T) {
+	for name, stays := range map[string]bool{"theirs": true, controlStem + "1": false} {
+		inLocked(t, nil, func(t *testing.T, s *session) {
+			s.moved()
+			c, err := s.w.Providers().Accounts[""].Access.CreateOriginAccess(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := s.w.Distributions()[0].ID
+			s.w.EditDistribution(d, func(x *providers.Settings) { x.OriginAccessID = c.ID })
+			pause1(t, time.Hour)
+			p := s.plan(t.Context(), Migrate)
+			s.w.BreakEdge(d, "/index.html", []byte("x"))
+			if x := one(t, s.run(t.Context(), p, nil)); x.Outcome != OutcomeFailed || x.Stage != AccessVerify {
+				t.Errorf("%+v", x)
+			}
+			if left := s.w.Distributions()[0].Settings.OriginAccessID; (left == c.ID) != stays {
+				t.Errorf("%s: %q is left", name, left)
+			}
+		})
+	}
+}

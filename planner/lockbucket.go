@@ -182,7 +182,15 @@ func verifyAccess(ctx context.Context, s scene) error {
 	var refused *refusedError
 	switch {
 	case errors.As(err, &refused):
-		return errors.Join(&lockRefusedError{s.b.Address, refused, "nothing was locked; the distribution does not sign any more"}, s.setControl(context.WithoutCancel(ctx), ""), s.setMark(context.WithoutCancel(ctx), lockMark{old: s.a.Access.Block, state: lockFailed}))
+		now, off := "nothing was locked; the distribution does not sign any more", error(nil)
+		if ours := func(c providers.OriginAccess) bool {
+			return c.ID == s.a.Dist.Settings.OriginAccessID && strings.HasPrefix(c.Name, controlStem)
+		}; slices.ContainsFunc(s.a.Access.Controls, ours) {
+			off = s.setControl(context.WithoutCancel(ctx), "")
+		} else {
+			now = "nothing was locked; the distribution goes on signing, which somebody else has set"
+		}
+		return errors.Join(&lockRefusedError{s.b.Address, refused, now}, off, s.setMark(context.WithoutCancel(ctx), lockMark{old: s.a.Access.Block, state: lockFailed}))
 	case err != nil:
 		return err
 	case fresh == 0:
