@@ -470,9 +470,12 @@ func TestLockKilledAtEveryCall(t *testing.T) {
 	for _, then := range []Goal{Migrate, Rollback, UnlockBucket} {
 		t.Run(string(then), func(t *testing.T) {
 			t.Parallel()
-			runs := 0
+			runs, step := 0, 18
+			if raceDetector {
+				step = 36
+			}
 			for n := 1; ; n++ {
-				if !killAll && n%18 != map[Goal]int{Migrate: 0, Rollback: 7, UnlockBucket: 13}[then] {
+				if !killAll && n%step != map[Goal]int{Migrate: 0, Rollback: 7, UnlockBucket: 13}[then] {
 					continue
 				}
 				runs++

@@ -28,7 +28,11 @@ func TestRollbackKilledAtEveryCall(t *testing.T) {
 		for then, tc := range after {
 			t.Run(name+", then "+then, func(t *testing.T) {
 				t.Parallel()
-				for n := 1; n <= 30 && !t.Failed(); n++ {
+				step := 1
+				if raceDetector {
+					step = 2
+				}
+				for n := 1; n <= 30 && !t.Failed(); n += step {
 					rollbackKilled(t, newLab(3).only(name), n, tc.goal, tc.retry, tc.ends)
 				}
 			})
