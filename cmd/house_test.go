@@ -33,7 +33,7 @@ func mayImport() map[string][]string {
 		"cmd/edgeward": {"cmd"},
 		"cmd": {"cmd/view", "config", "planner", "planner/proof", "providers", "providers/aws", "providers/dns", "providers/probe", "providers/sandbox",
 			"github.com/spf13/", hcl, "github.com/rogpeppe/go-internal/diff"},
-		"cmd/view":          {"planner", "planner/proof", "config", hcl, "golang.org/x/term", "golang.org/x/text/width"},
+		"cmd/view":          {"planner", "planner/proof", "providers", "config", hcl, "github.com/zclconf/", "golang.org/x/term", "golang.org/x/text/width"},
 		"config":            {hcl, "github.com/zclconf/"},
 		"planner":           {"config", "providers", "planner/proof", sync},
 		"planner/proof":     {"providers", rate, sync},

@@ -61,7 +61,7 @@ type row struct {
 
 // readBack reads what was created with a client that we did not write: the
 // whole of each distribution as it was sent, what moto kept of it, its tags,
-// and the records.
+// and the records. Then Terraform takes it all over.
 func (w *world) readBack(t *testing.T) {
 	t.Helper()
 	list := awsJSON[struct {
@@ -104,6 +104,7 @@ func (w *world) readBack(t *testing.T) {
 			t.Errorf("records of %s: -want +got\n%s", s.bucket, diff)
 		}
 	}
+	t.Run("terraform", w.handedOver)
 }
 
 // readCertificates has the name of each issued certificate by its ARN.

@@ -59,7 +59,7 @@ func (a *app) root() *cobra.Command {
 			return of.Help()
 		}})
 	root.AddCommand(a.demoCommand(), a.planCommand(), a.applyCommand(), a.showCommand(), a.unlockCommand(), a.statusCommand(), a.verifyCommand(), a.rollbackCommand(), a.unlockBucketCommand(), a.reportCommand(),
-		a.initCommand(), a.discoverCommand(), a.validateCommand(), a.fmtCommand(), a.providersCommand(), a.iamPolicyCommand(), a.versionCommand(), a.completionCommand())
+		a.initCommand(), a.discoverCommand(), a.validateCommand(), a.fmtCommand(), a.providersCommand(), a.iamPolicyCommand(), a.exportCommand(), a.versionCommand(), a.completionCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
 	}

@@ -83,7 +83,12 @@ type Distribution struct {
 	ETag string
 	// CallerReference is "" in answers of a sweep.
 	CallerReference string
-	Settings        Settings
+	// Comment is the description that edgeward gave it or somebody else; ErrorCodes
+	// are those that have an entry of Settings.ErrorTTL, nil where the entries differ.
+	// Both are unknown in answers of a sweep, and neither is managed.
+	Comment    string
+	ErrorCodes []int64
+	Settings   Settings
 	// SettingsFull is false in answers of a sweep, where DefaultRootObject and
 	// Logging are not known.
 	SettingsFull bool

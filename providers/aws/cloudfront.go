@@ -377,6 +377,8 @@ func full(d *types.Distribution, etag *string) (providers.Distribution, error) {
 		ID: sdk.ToString(d.Id), ARN: sdk.ToString(d.ARN), Domain: strings.ToLower(sdk.ToString(d.DomainName)),
 		Status: sdk.ToString(d.Status), ETag: sdk.ToString(etag),
 		CallerReference: sdk.ToString(d.DistributionConfig.CallerReference),
+		Comment:         sdk.ToString(d.DistributionConfig.Comment),
+		ErrorCodes:      sharedErrors(d.DistributionConfig.CustomErrorResponses),
 		Settings:        settingsOf(d.DistributionConfig), SettingsFull: true,
 	}, nil
 }

@@ -121,6 +121,7 @@ func TestCreate(t *testing.T) {
 			want := providers.Distribution{
 				ID: "E1", ARN: "arn:aws:cloudfront::123456789012:distribution/E1", Domain: "de1.cloudfront.net",
 				Status: providers.InProgress, ETag: "V1", CallerReference: "edgeward-ref", Settings: s, SettingsFull: true, Tags: tags,
+				Comment: "edgeward: assets.example.com", ErrorCodes: []int64{400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504},
 			}
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("-want +got\n%s", d)

@@ -302,6 +302,22 @@ func methodNames(m *types.AllowedMethods) []string {
 	return names
 }
 
+// sharedErrors are the codes of the entries that share one TTL and have no page.
+func sharedErrors(c *types.CustomErrorResponses) []int64 {
+	if c == nil || len(c.Items) == 0 {
+		return nil
+	}
+	var codes []int64
+	for _, one := range c.Items {
+		if sdk.ToInt64(one.ErrorCachingMinTTL) != sdk.ToInt64(c.Items[0].ErrorCachingMinTTL) || sdk.ToString(one.ResponsePagePath) != "" {
+			return nil
+		}
+		codes = append(codes, int64(sdk.ToInt32(one.ErrorCode)))
+	}
+	slices.Sort(codes)
+	return codes
+}
+
 // errorTTL is the TTL that all entries without a page of their own share, or
 // 0 when they differ.
 func errorTTL(c *types.CustomErrorResponses) int64 {

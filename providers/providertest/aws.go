@@ -567,7 +567,7 @@ func distributionFind(t *testing.T, p AccountParty) {
 		got := p.find(t, "no-such-bucket", c.names...)
 		slices.SortFunc(c.want, func(a, b providers.Distribution) int { return cmpText(a.ID, b.ID) })
 		for i := range c.want {
-			c.want[i].CallerReference, c.want[i].SettingsFull = "", false
+			c.want[i].CallerReference, c.want[i].SettingsFull, c.want[i].Comment, c.want[i].ErrorCodes = "", false, "", nil
 		}
 		if d := cmp.Diff(c.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(providers.Distribution{}, "Tags", "Status")); d != "" {
 			t.Errorf("Find(%v) (-want +got):\n%s", c.names, d)

@@ -86,13 +86,15 @@ func (d *distribution) port() providers.Distribution {
 	return providers.Distribution{
 		ID: d.id, ARN: d.arn, Domain: d.domain, Status: status, ETag: d.etag(),
 		CallerReference: d.ref, Settings: cloneSettings(d.settings), SettingsFull: true,
+		Comment:    "edgeward: " + d.tags[providers.TagBucket],
+		ErrorCodes: []int64{400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504},
 	}
 }
 
 // summary is d as the two sweeps tell it.
 func (d *distribution) summary(handle int, now time.Time) providers.Distribution {
 	out := d.port()
-	out.CallerReference, out.SettingsFull = "", false
+	out.CallerReference, out.SettingsFull, out.Comment, out.ErrorCodes = "", false, "", nil
 	out.Settings.DefaultRootObject, out.Settings.Logging = "", providers.Logging{}
 	out.Tags = d.swept(handle, now)
 	return out
