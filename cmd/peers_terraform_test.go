@@ -16,6 +16,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/edgeward/edgeward/cmd/view"
+	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/aws"
+	"github.com/edgeward/edgeward/providers/providertest/motolab"
 )
 
 // tf runs terraform in a folder, against the lab.
@@ -184,4 +190,56 @@ func (w *world) handedOver(t *testing.T) {
 	newTerraform(t, env, folder).takesOver(t, map[string]int{"aws_cloudfront_distribution": 3, "aws_acm_certificate": 3,
 		"aws_cloudfront_cache_policy": len(w.readPolicies(t)), "aws_route53_record": 7})
 	w.edgeward.run(t, 0, "3 done", "plan", "-detailed-exitcode")
+}
+
+// What locking a bucket changes is taken over too: the origin access control, the
+// policy by its meaning, the flags.
+func TestTerraformOfALockedBucket(t *testing.T) {
+	const name, text = "closed.example.com", `{"Version":"2012-10-17","Statement":[{"Sid":"Everybody","Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":"arn:aws:s3:::closed.example.com/*"},` +
+		`{"Sid":"Edgeward","Effect":"Allow","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::closed.example.com/*","Condition":{"StringEquals":{"AWS:SourceArn":"arn:aws:cloudfront::123456789012:distribution/E1"}}}]}`
+	l := motolab.Start(t)
+	l.Setenv(t)
+	account := aws.New(aws.Options{Clock: providers.RealClock{}, Limits: aws.Limits{}.Times(100)}).Account()
+	l.AWS(t, "s3api", "create-bucket", "--bucket", name, "--create-bucket-configuration", "LocationConstraint=eu-west-1")
+	l.AWS(t, "s3api", "put-bucket-policy", "--bucket", name, "--policy", text)
+	l.AWS(t, "s3api", "put-public-access-block", "--bucket", name, "--public-access-block-configuration", "IgnorePublicAcls=true,RestrictPublicBuckets=true")
+	control, err := account.Access.CreateOriginAccess(t.Context(), "edgeward-s3-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := account.Distributions.Create(t.Context(), "ref", providers.Settings{
+		Enabled: true, Aliases: []string{name}, CertificateARN: "arn:aws:acm:us-east-1:123456789012:certificate/own", MinimumTLS: "TLSv1.2_2021",
+		OriginDomain: name + ".s3.eu-west-1.amazonaws.com", OriginKind: providers.RESTOrigin, ViewerProtocol: "redirect-to-https",
+		Methods: []string{"GET", "HEAD", "OPTIONS"}, PriceClass: "PriceClass_100", HTTPVersion: "http2and3", Compress: true,
+		CachePolicyID: "658327ea-f89d-4fab-a63d-7e88639e58f6", DefaultRootObject: "index.html", ErrorTTL: 5,
+		Logging: providers.Logging{Bucket: "logs.s3.amazonaws.com", Prefix: "a/"},
+	}, map[string]string{providers.TagBucket: name, "Team": "web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Settings.OriginAccessID = control.ID
+	if d, err = account.Distributions.Update(t.Context(), d.ID, d.ETag, d.Settings, []providers.Field{providers.FieldOriginAccess}); err == nil {
+		d.Tags, err = account.Distributions.Tags(t.Context(), d.ARN)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := account.Access.Block(t.Context(), name, "eu-west-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, f := range view.Terraform(planner.Export{Accounts: []planner.ExportAccount{{ID: motolab.Account}},
+		Controls: []planner.ExportControl{{Control: control}},
+		Buckets: []planner.ExportBucket{{Address: "bucket.closed", Bucket: name, Region: "eu-west-1", Distribution: d,
+			Lock: &planner.ExportLock{Policy: text, Block: *block}}}}) {
+		write(t, filepath.Join(folder, f.Name), string(f.Text))
+	}
+	// The lab has no name for each bucket.
+	write(t, filepath.Join(folder, "lab_override.tf"), "provider \"aws\" {\n  alias = \"eu_west_1\"\n  s3_use_path_style = true\n}\n")
+	newTerraform(t, append(l.Env(), "AWS_ENDPOINT_URL="+completing(t, l.URL)), folder).takesOver(t, map[string]int{
+		"aws_cloudfront_distribution": 1, "aws_cloudfront_origin_access_control": 1, "aws_s3_bucket_policy": 1, "aws_s3_bucket_public_access_block": 1})
+	if tags, err := account.Distributions.Tags(t.Context(), d.ARN); err != nil || tags[providers.TagBucket] != name {
+		t.Errorf("Terraform took edgeward's tags: %v, %v", tags, err)
+	}
 }
