@@ -136,6 +136,13 @@ func TestExportWithoutValidationRecord(t *testing.T) {
 		s.apply(t.Context(), Migrate)
 		e := s.export(s.w.Providers())
 		name := e.Certificates[0].Records[0].Set.Name
+		w := s.w.Providers()
+		acc := w.Accounts[""]
+		acc.Certificates = wildcarded{acc.Certificates}
+		w.Accounts = map[string]providers.Account{"": acc}
+		if c := s.export(w).Certificates[0]; len(c.Records) != 1 {
+			t.Errorf("the one record of a name and its wildcard is there %d times", len(c.Records))
+		}
 		s.w.SetRecords(route53, name, nil)
 		if c := s.export(s.w.Providers()).Certificates[0]; c.Records != nil || !slices.Equal(c.Unfound, []string{name}) {
 			t.Errorf("a record that is gone: %+v", c)
@@ -145,6 +152,19 @@ func TestExportWithoutValidationRecord(t *testing.T) {
 			t.Errorf("a zone of nobody's: %+v", c)
 		}
 	})
+}
+
+// wildcarded answers certificates for a wildcard too, whose record is the name's
+// own [ACM User Guide, DNS validation].
+type wildcarded struct{ providers.Certificates }
+
+func (w wildcarded) Certificate(ctx context.Context, arn string) (providers.Certificate, error) {
+	c, err := w.Certificates.Certificate(ctx, arn)
+	for _, v := range c.Validation {
+		v.Name = "*." + v.Name
+		c.Validation = append(c.Validation, v)
+	}
+	return c, err
 }
 
 // Of a locked bucket the policy, the flags and the control are there.
