@@ -116,6 +116,12 @@ func (a *app) runOf(c *cobra.Command, args []string, goal planner.Goal) (r asked
 
 func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []string, w world, o planner.Options, commands view.Commands) error {
 	if w.sandbox != nil && o.Goal != planner.Migrate {
+		if err := planner.CheckChoice(w.config, o); err != nil {
+			return err
+		}
+		if _, _, err := a.since(); err != nil {
+			return err
+		}
 		if err := a.migrateFirst(ctx, w); err != nil {
 			return err
 		}
@@ -134,6 +140,9 @@ func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []strin
 		if err := a.printPlan(p); err != nil {
 			return err
 		}
+	}
+	if !o.Since.IsZero() && len(p.Buckets) == 0 {
+		fmt.Fprintf(a.stderr, "no bucket of those chosen was switched since %s\n", o.Since.UTC().Format(time.RFC3339))
 	}
 	if err := a.approve(ctx, c, args, w.config, p); err != nil {
 		return err

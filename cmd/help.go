@@ -58,6 +58,10 @@ func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "0", "false", "[]":
 		return ""
+	case "0s":
+		if f.NoOptDefVal != "" { // the usage says what it is without a value
+			return ""
+		}
 	}
 	if strings.HasSuffix(f.DefValue, "0m0s") {
 		return strings.TrimSuffix(f.DefValue, "0m0s")

@@ -18,6 +18,7 @@ import (
 	"github.com/edgeward/edgeward/providers"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes that cmd gives by itself; those of a run are
@@ -304,8 +305,9 @@ func noArguments(c *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := ""
-	if c.Flags().Lookup("target") != nil {
-		hint = "to choose buckets: " + c.CommandPath() + " -target=ADDR"
+	if f := c.Flags().Lookup("target"); f != nil {
+		value, _ := pflag.UnquoteUsage(f)
+		hint = "to choose: " + c.CommandPath() + " -target=" + value
 	}
 	return refuse(hint, "%s takes no argument, got %q", c.CommandPath(), args[0])
 }

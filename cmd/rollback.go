@@ -74,12 +74,11 @@ func (a *app) rollbackOptions(o planner.Options, clock providers.Clock) (planner
 		return o, nil
 	}
 	now := clock.Now()
-	at, err := time.Parse(time.RFC3339, a.flags.since)
+	at, ago, err := a.since()
 	if err != nil {
-		ago, bad := config.ParseDuration(a.flags.since)
-		if bad != nil {
-			return o, refuse("type a time with its zone, such as 2026-03-01T12:00:00Z, or a duration, such as 2h", "-since=%s is neither a time nor a duration", a.flags.since)
-		}
+		return o, err
+	}
+	if at.IsZero() {
 		at = now.Add(-ago)
 	}
 	if at.After(now) {
@@ -89,11 +88,25 @@ func (a *app) rollbackOptions(o planner.Options, clock providers.Clock) (planner
 	return o, nil
 }
 
+// since reads -since: a time, or for how long. Both are zero without the flag.
+func (a *app) since() (at time.Time, ago time.Duration, err error) {
+	if a.flags.since == "" {
+		return at, 0, nil
+	}
+	if at, err = time.Parse(time.RFC3339, a.flags.since); err == nil {
+		return at, 0, nil
+	}
+	if ago, err = config.ParseDuration(a.flags.since); err != nil {
+		return time.Time{}, 0, refuse("type a time with its zone, such as 2026-03-01T12:00:00Z, or a duration, such as 2h", "-since=%s is neither a time nor a duration", a.flags.since)
+	}
+	return time.Time{}, ago, nil
+}
+
 // rollbackOrphan goes back with a bucket that the configuration no longer has.
 func (a *app) rollbackOrphan(c *cobra.Command, args []string) error {
 	for _, f := range []string{"target", "exclude", "wave", "shard", "since", "sandbox"} {
 		if c.Flags().Changed(f) {
-			return refuse("leave it out", "-%s and -distribution=ID do not go together", f)
+			return refuse("leave -"+f+" out, or -distribution", "-%s and -distribution=ID do not go together", f)
 		}
 	}
 	if len(args) > 0 {

@@ -245,6 +245,22 @@ func needsEvidence(b config.Bucket, a Actual) string {
 	return "Let S3 write an access log of the bucket, or count its requests, or name what is enough in lock { evidence }; or edgeward apply -accept-no-evidence -target='" + b.Address + "'"
 }
 
+// withoutEvidence says long before the lock is due that it will lack what shows
+// that nobody reaches the bucket directly.
+func withoutEvidence(b config.Bucket, a Actual) []Finding {
+	wants := func(kind string) bool { return slices.Contains(b.Lock.Evidence, kind) }
+	metrics := wants(config.EvidenceMetrics)
+	if a.Bucket == nil || a.Bucket.Log.Bucket != "" || wants(config.EvidenceProbes) || metrics && b.Watch.S3Metrics {
+		return nil
+	}
+	title, text := "nothing will show that nobody reaches bucket "+b.Name+" directly", "lock { evidence } wants its access log, and it has none. "
+	if metrics {
+		title = "it may be that nothing will show that nobody reaches bucket " + b.Name + " directly"
+		text = "the bucket has no access log, and watch { s3_metrics = true }, which has S3 count its requests, is not set. "
+	}
+	return []Finding{{Warning, "lock-no-evidence", title, text + needsEvidence(b, a)}}
+}
+
 // evidenceFindings say what the lock lacks, or what stands in for it.
 func evidenceFindings(b config.Bucket, a Actual) []Finding {
 	x := a.Access
@@ -252,12 +268,7 @@ func evidenceFindings(b config.Bucket, a Actual) []Finding {
 	case x == nil || a.blocking():
 		return nil
 	case x.Evidence == nil:
-		only := slices.Equal(b.Lock.Evidence, []string{config.EvidenceAccessLog})
-		if only && a.Bucket != nil && a.Bucket.Log.Bucket == "" {
-			return []Finding{{Warning, "lock-no-evidence", "nothing will show that nobody reaches bucket " + b.Name + " directly",
-				"lock { evidence } wants its access log, and it has none. " + needsEvidence(b, a)}}
-		}
-		return nil
+		return withoutEvidence(b, a)
 	}
 	switch r := judgeEvidence(b, a); {
 	case r.direct:

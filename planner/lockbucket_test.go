@@ -231,6 +231,32 @@ func TestLockEvidence(t *testing.T) {
 	}
 }
 
+// TestLockMissesEvidenceEarly: the first plan says that the lock will lack what
+// shows that nobody reaches the bucket directly, and not a week later.
+func TestLockMissesEvidenceEarly(t *testing.T) {
+	tests := map[string]struct {
+		evidence []string
+		counted  bool
+		want     bool
+	}{
+		"a log that is not there": {[]string{config.EvidenceAccessLog}, false, true},
+		"nor are counts":          {[]string{config.EvidenceAccessLog, config.EvidenceMetrics}, false, true},
+		"counts":                  {[]string{config.EvidenceAccessLog, config.EvidenceMetrics}, true, false},
+		"resolvers":               {[]string{config.EvidenceAccessLog, config.EvidenceProbes}, false, false},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			inLocked(t, func(l *lab) {
+				l.config.Buckets[0].Lock.Evidence, l.config.Buckets[0].Watch.S3Metrics = tc.evidence, tc.counted
+			}, func(t *testing.T, s *session) {
+				if p := s.plan(t.Context(), Migrate); s.finding(p, "lock-no-evidence") != tc.want {
+					t.Errorf("findings %+v", p.Buckets[0].Findings)
+				}
+			})
+		})
+	}
+}
+
 // TestLockIsTakenBack: what the policy grants is of no effect once public access
 // is blocked. Visitors are refused for seconds, and the bucket is as it was.
 func TestLockIsTakenBack(t *testing.T) {

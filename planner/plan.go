@@ -148,6 +148,14 @@ func choose(c *config.Config, o Options) ([]config.Bucket, error) {
 	return out, nil
 }
 
+// CheckChoice says whether every wave and every pattern of o means something in
+// c, as Make does before it looks at the world. The error is a [NoWaveError] or a
+// [NoMatchError].
+func CheckChoice(c *config.Config, o Options) error {
+	_, err := choose(c, o)
+	return err
+}
+
 // NoWaveError says that no bucket is of a wave.
 type NoWaveError struct {
 	Wave string
@@ -189,8 +197,18 @@ func (e *NoMatchError) Error() string {
 	return fmt.Sprintf("%s=%s matches no bucket of the configuration", e.Flag, e.Pattern)
 }
 
-// Hint names the addresses there are.
+// Hint names the addresses there are, and first those that have the pattern in
+// them, such as the name of a bucket.
 func (e *NoMatchError) Hint() string {
+	var near []string
+	for _, a := range e.Addresses {
+		if strings.Contains(a, e.Pattern) {
+			near = append(near, a)
+		}
+	}
+	if n := len(near); n > 0 && n <= 3 {
+		return "did you mean " + strings.Join(near, ", or ") + "?"
+	}
 	as := e.Addresses
 	if len(as) > 8 {
 		as = append(slices.Clone(as[:8]), fmt.Sprintf("and %d more", len(as)-8))

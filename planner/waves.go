@@ -498,10 +498,7 @@ func waitForEarlier(open []earlier) *waveStop {
 			s.until = e.until
 		}
 	}
-	s.why = "until the waves before are done: " + some(names) + " is not"
-	if len(names) > 1 {
-		s.why = strings.TrimSuffix(s.why, "is not") + "are not"
-	}
+	s.why = "until the waves before are done: " + some(names)
 	return s
 }
 

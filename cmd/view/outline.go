@@ -174,6 +174,10 @@ func doing(bp planner.BucketPlan) string {
 			words = append(words, "DNS switched to CloudFront")
 		case s.Kind == planner.DNSRestore:
 			words = append(words, "DNS back to S3")
+		case s.Kind == planner.BucketLock:
+			words = append(words, "bucket locked")
+		case s.Kind == planner.BucketUnlock:
+			words = append(words, "bucket unlocked")
 		}
 	}
 	switch {

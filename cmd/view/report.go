@@ -133,6 +133,9 @@ func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 		head += ", "
 	}
 	lines := Wrap(head+text, s.width())
+	if len(lines) > 1 { // the further ones are indented
+		lines = append(lines[:1], Wrap(strings.Join(lines[1:], " "), s.width()-2)...)
+	}
 	lines[0] = strings.Replace(lines[0], string(res.Outcome), s.paint(color, string(res.Outcome)), 1)
 	b.WriteString(lines[0] + "\n")
 	for _, l := range lines[1:] {

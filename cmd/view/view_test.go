@@ -235,6 +235,12 @@ func TestReport(t *testing.T) {
 		{Outcome: planner.OutcomeSkipped, Buckets: 20},
 	}
 	golden(t, "report-waves.txt", Report(inWaves, c, Style{}))
+	long := planner.Report{Results: []planner.Result{{Address: "bucket.a", Outcome: planner.OutcomeFailed, Why: strings.Repeat("every word of it ", 30)}}}
+	for line := range strings.Lines(Report(long, c, Style{})) {
+		if n := len(strings.TrimRight(line, "\n")); n > DefaultWidth {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
 	done := planner.Report{Goal: planner.Rollback, Results: []planner.Result{{Address: "bucket.a", Outcome: planner.OutcomeRolled}}}
 	if diff := cmp.Diff("Rollback: 1 rolled back.\n", Report(done, c, Style{})); diff != "" {
 		t.Error(diff)
@@ -331,5 +337,16 @@ func TestWrapKeepsRows(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestDoing: a plan in a table does not hide that it closes a bucket.
+func TestDoing(t *testing.T) {
+	bp := planner.BucketPlan{Steps: []planner.Step{{Kind: planner.DNSSwitch}, {Kind: planner.AccessGrant}, {Kind: planner.BucketLock}}}
+	if got, want := doing(bp), "DNS switched to CloudFront, bucket locked"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	if got, want := doing(planner.BucketPlan{Steps: []planner.Step{{Kind: planner.BucketUnlock}, {Kind: planner.AccessRevoke}}}), "bucket unlocked"; got != want {
+		t.Errorf("%s, not %s", got, want)
 	}
 }

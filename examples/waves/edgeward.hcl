@@ -10,7 +10,6 @@ dns_provider "route53" "main" {
 }
 
 defaults {
-  wave = "rest"
   watch {
     for = "10m"
   }
@@ -25,11 +24,10 @@ bucket "canary" {
 bucket "site" {
   for_each = toset(["docs.example.com", "img.example.com", "media.example.com"])
   name     = each.key
+  wave     = "rest"
 }
 
-bucket "shop.example.com" {
-  wave = null
-}
+bucket "shop.example.com" {}
 
 rollout {
   wave "canary" {
