@@ -33,6 +33,8 @@ import (
 type binary struct {
 	path, dir string
 	env       []string
+	// limit bounds one run where the usual one is too short.
+	limit time.Duration
 }
 
 func build(t testing.TB, env []string) *binary {
@@ -65,7 +67,7 @@ const (
 
 func (b *binary) start(t testing.TB, args ...string) (*exec.Cmd, func() ran) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), max(b.limit, limit))
 	cmd := exec.CommandContext(ctx, b.path, args...)
 	cmd.Dir, cmd.Env = b.dir, b.env
 	var stdout, stderr bytes.Buffer

@@ -25,6 +25,7 @@
 //     Allow for everybody without a condition.
 //   - GetBucketRequestPayment: BucketOwner.
 //   - x-amz-request-id of HeadObject.
+//   - After SetRates only: refusals for the rate of requests.
 //   - After AtomicChanges only: the refusals of ChangeResourceRecordSets, and
 //     batches that are all or nothing; the records and their lists stay moto's.
 package motolab
