@@ -188,9 +188,13 @@ func svgCurves(t *planner.Traffic) template.HTML {
 	fmt.Fprintf(&b, `<figure class="curves"><svg viewBox="-4 -6 %d %d" role="img" aria-label="requests a minute to CloudFront and to S3">`, svgWidth+8, svgHeight+12)
 	fmt.Fprintf(&b, `<path class="axis" d="M0 0V%d H%d"/>`, svgHeight, svgWidth)
 	fmt.Fprintf(&b, `<path class="curve cloudfront" d="%s"/>`, lines(func(x slot) *float64 { return x.cloudFront }))
-	fmt.Fprintf(&b, `<path class="curve s3" d="%s"/>`, lines(func(x slot) *float64 { return x.s3 }))
-	fmt.Fprintf(&b, `</svg><figcaption class="soft"><span class="key cloudfront">CloudFront</span> <span class="key s3">S3, dashed, with what it sent to CloudFront</span>: requests a minute, 0 to %s, from %s to %s UTC. Where a line is broken nothing is known.</figcaption></figure>`,
-		decimal(most), moment(first)[:16], clock(first, last))
+	s3, legend := lines(func(x slot) *float64 { return x.s3 }), "S3: unknown, nobody counts its requests"
+	if s3 != "" {
+		fmt.Fprintf(&b, `<path class="curve s3" d="%s"/>`, s3)
+		legend = "S3, dashed, with what it sent to CloudFront"
+	}
+	fmt.Fprintf(&b, `</svg><figcaption class="soft"><span class="key cloudfront">CloudFront</span> <span class="key s3">%s</span>: requests a minute, 0 to %s, from %s to %s UTC. Where a line is broken nothing is known.</figcaption></figure>`,
+		legend, decimal(most), moment(first)[:16], clock(first, last))
 	return template.HTML(b.String())
 }
 

@@ -130,7 +130,8 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .value p { margin: .05rem 0; grid-column: 2; }
 .value p:first-child { color: var(--soft); font-size: .875rem; grid-column: 1; grid-row: 1 / span 2; }
 .cards td { overflow-wrap: anywhere; }
-.cards td.same, .cards td.changed, .cards td.broken, .cards td.number { white-space: nowrap; }
+.cards td.number { white-space: nowrap; }
+.cards td.same, .cards td.changed, .cards td.broken { overflow-wrap: normal; }
 @media screen and (min-width: 40.01rem) { .cards td { max-width: 24rem; } .cards td, .cards td code { overflow-wrap: break-word; } }
 .before, .after { padding-left: 1.2em; text-indent: -1.2em; }
 .before span, .after span { font-weight: 700; }
