@@ -33,12 +33,14 @@ type paced struct {
 
 const sweepAge = 5 * time.Second
 
-// pace is the limiter of an operation, with how many rows of a page a sweep has;
-// 0 says that each call is a request.
+// pace is the limiter of an operation, with how many buckets are on one page of a
+// sweep; 0 says that each call is a request.
 func pace(op string) (o providers.LimiterOptions, page int) {
 	switch {
-	case op == "Distributions.Find", op == "CachePolicies.CachePolicies":
+	case op == "Distributions.Find":
 		return providers.LimiterOptions{API: "cloudfront reads", PerSecond: 5, Burst: 5}, 100
+	case op == "CachePolicies.CachePolicies": // 20 are the quota, so there is one page
+		return providers.LimiterOptions{API: "cloudfront reads", PerSecond: 5, Burst: 5}, 1 << 30
 	case op == "Certificates.Covering":
 		return providers.LimiterOptions{API: "acm", PerSecond: 5, Burst: 5}, 1000
 	case op == "Distributions.Create", op == "Distributions.Update", op == "Distributions.SetTags", op == "CachePolicies.CreateCachePolicy":
@@ -49,8 +51,8 @@ func pace(op string) (o providers.LimiterOptions, page int) {
 		return providers.LimiterOptions{API: "acm", PerSecond: 5, Burst: 5}, 0
 	case strings.HasPrefix(op, "Certificates."):
 		return providers.LimiterOptions{API: "acm reads", PerSecond: 10, Burst: 10}, 0
-	case strings.HasPrefix(op, "DNS."):
-		return providers.LimiterOptions{API: "route53", PerSecond: 5, Burst: 1}, 300
+	case strings.HasPrefix(op, "DNS."): // of 300 records, a name and its validation record
+		return providers.LimiterOptions{API: "route53", PerSecond: 5, Burst: 1}, 150
 	case strings.HasPrefix(op, "Buckets."):
 		return providers.LimiterOptions{API: "s3", PerSecond: 100, Burst: 50}, 0
 	}
@@ -64,7 +66,7 @@ func (p *paced) hook(c sandbox.Call) error {
 	}
 	requests := 1
 	if page > 0 {
-		requests = (2*p.n + page - 1) / page
+		requests = (p.n + page - 1) / page
 		if c.Write {
 			requests = 1 // changes of one zone go out together
 		}
@@ -114,6 +116,9 @@ func applyPaced(t *testing.T, n int, rates bool) (took time.Duration, p *paced) 
 		if l.options.Hook = p.hook; !rates {
 			l.options.Hook, l.config.Rollout.Parallelism = nil, n
 		}
+		l.options.MaxDistributions = 2 * n
+		l.options.Quotas = map[providers.QuotaKind]int{providers.QuotaDistributions: 2 * n, providers.QuotaCertificates: 4 * n, providers.QuotaCertificatesYear: 4 * n,
+			providers.QuotaCachePolicies: 2 * n}
 		w := sandbox.New(l.options)
 		began := time.Now()
 		o := Options{Goal: Migrate}

@@ -46,7 +46,12 @@ func TestPoliciesForManyBuckets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, calls := manyBuckets(tc.buckets), &tallied{}
-				l.options.Hook = calls.hook
+				l.options.Hook = func(c sandbox.Call) error {
+					if c.Op == "Distributions.Create" && !c.After {
+						time.Sleep(time.Minute) // as a limiter would, while others look
+					}
+					return calls.hook(c)
+				}
 				l.config.Rollout.Parallelism = 40
 				s := l.start(t)
 				fillPolicy(s.w, tc.full)

@@ -41,7 +41,8 @@ func (s *signed) Fetch(ctx context.Context, r providers.Request) (providers.Resp
 	if err != nil {
 		return providers.Response{}, err
 	}
-	if err := s.c.limits.get(ctx, s.c.limits.s3).Wait(ctx, 1); err != nil {
+	limiter := s.c.limits.get(ctx, s.c.limits.s3)
+	if err := limiter.Wait(ctx, 1); err != nil {
 		return providers.Response{}, err
 	}
 	creds, err := cfg.Credentials.Retrieve(ctx)
@@ -59,10 +60,12 @@ func (s *signed) Fetch(ctx context.Context, r providers.Request) (providers.Resp
 	if err := signer.SignHTTP(ctx, creds, req, emptyHash, "s3", region, s.c.opts.Clock.Now()); err != nil {
 		return providers.Response{}, s.c.fail(op, "", err)
 	}
+	sent := s.c.opts.Clock.Now()
 	answer, err := cfg.HTTPClient.Do(req)
 	if err != nil {
 		return providers.Response{}, s.c.fail(op, "", err)
 	}
+	limiter.Saw(sent, answer.StatusCode == http.StatusServiceUnavailable) // S3's SlowDown
 	out, err := received(answer, r)
 	if err != nil {
 		return providers.Response{}, s.c.fail(op, "", err)
