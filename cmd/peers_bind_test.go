@@ -71,7 +71,7 @@ func (w *bindWorld) configuration() string {
 	fmt.Fprintf(&b, "dns_provider \"rfc2136\" \"bind\" {\n  zones = [\"example.com\"]\n  nameservers = [%q]\n  server = %q\n  key_name = %q\n}\n",
 		w.bind.Address, w.bind.Address, w.bind.Key.Name)
 	for _, s := range w.sites {
-		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n    sample = 2\n  }\n}\n", s.bucket, s.visits[0].path)
+		fmt.Fprintf(&b, "bucket %q {\n  watch {\n    for = \"0s\"\n  }\n  verify {\n    paths = [%q]\n    sample = 2\n  }\n}\n", s.bucket, s.visits[0].path)
 	}
 	fmt.Fprintf(&b, "probe {\n  resolvers = [%q, %q]\n  ca_file = %q\n  connect_to = {\n", w.resolvers[0], w.resolvers[1], w.fronts.ca.File)
 	connect := w.fronts.connectTo()

@@ -227,7 +227,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) configuration(nameserver string, resolvers []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dns_provider \"route53\" \"main\" {\n  zones = [\"example.com\", \"example.org\"]\n  nameservers = [%q]\n}\n", nameserver)
-	b.WriteString("defaults {\n  dns {\n    low_ttl = \"1s\"\n  }\n  distribution {\n    tags = { team = \"web\" }\n  }\n}\n")
+	b.WriteString("defaults {\n  watch {\n    for = \"0s\"\n  }\n  dns {\n    low_ttl = \"1s\"\n  }\n  distribution {\n    tags = { team = \"web\" }\n  }\n}\n")
 	for _, s := range w.sites {
 		fmt.Fprintf(&b, "bucket %q {\n  verify {\n    paths = [%q]\n    sample = 2\n  }\n}\n", s.bucket, s.visits[0].path)
 	}
