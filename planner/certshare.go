@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,24 +29,34 @@ func byHand(w providers.World, b config.Bucket) bool {
 }
 
 // sharers are the buckets of the account that may share one, in the order of
-// their names; of all waves.
-func (o *observer) sharers() []config.Bucket {
-	var out []config.Bucket
-	for _, x := range o.c.Buckets {
-		if shares(x) && x.Account == o.b.Account && !byHand(o.w, x) {
+// their names; of all waves. Each bucket of a fleet asks, so nothing is copied.
+func (o *observer) sharers() []*config.Bucket {
+	out := make([]*config.Bucket, 0, len(o.c.Buckets))
+	for i := range o.c.Buckets {
+		if x := &o.c.Buckets[i]; x.ShareCertificate && x.Account == o.b.Account && shares(*x) && !byHand(o.w, *x) {
 			out = append(out, x)
 		}
 	}
-	slices.SortFunc(out, func(x, y config.Bucket) int {
-		return strings.Compare(x.Name+"\x00"+x.Address, y.Name+"\x00"+y.Address)
-	})
+	order := func(x, y *config.Bucket) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Address, y.Address))
+	}
+	if !slices.IsSortedFunc(out, order) {
+		slices.SortFunc(out, order)
+	}
 	return out
 }
 
-// sharing are the names that a certificate of ours may have for this bucket to use
-// it: its own, and those of all that share.
-func (o *observer) sharing(names []string) []string {
-	if !shares(o.b) || missing(o.b.Names(), names) != nil {
+// mayShare says whether a certificate of ours for several buckets may serve this
+// one, of which these names are wanted.
+func (o *observer) mayShare(names []string) bool {
+	return shares(o.b) && missing(o.b.Names(), names) == nil
+}
+
+// sharing are the names that one of certs may have for this bucket to use it: its
+// own, and those of all that share; none where no certificate is shared.
+func (o *observer) sharing(names []string, certs []providers.Certificate) []string {
+	shared := func(c providers.Certificate) bool { return strings.HasPrefix(c.Tags[providers.TagBucket], sharedTag) }
+	if !o.mayShare(names) || !slices.ContainsFunc(certs, shared) {
 		return nil
 	}
 	var out []string
@@ -60,30 +71,35 @@ func (o *observer) sharing(names []string) []string {
 // every machine and every run makes the same groups, so a request that was cut off
 // is made again with the same token.
 func (o *observer) groupOf(most int) []config.Bucket {
-	var group []config.Bucket
-	names := 0
+	var group []*config.Bucket
+	names, mine := 0, false
 	for _, x := range o.sharers() {
 		if x.Wave != o.b.Wave {
 			continue
 		}
 		if names+len(x.CNAMEs) > most {
-			if slices.ContainsFunc(group, func(g config.Bucket) bool { return g.Address == o.b.Address }) {
-				return group
+			if mine {
+				break
 			}
-			group, names = nil, 0
+			group, names = group[:0], 0
 		}
 		group, names = append(group, x), names+len(x.CNAMEs)
+		mine = mine || x.Address == o.b.Address
 	}
-	if !slices.ContainsFunc(group, func(g config.Bucket) bool { return g.Address == o.b.Address }) {
+	if !mine {
 		return nil
 	}
-	return group
+	out := make([]config.Bucket, len(group))
+	for i, x := range group {
+		out[i] = *x
+	}
+	return out
 }
 
 // group finds the names of the certificate that is to be requested for several
 // buckets; none when this bucket gets one by itself.
 func (o *observer) group(ctx context.Context, names []string) error {
-	if o.sharing(names) == nil {
+	if !o.mayShare(names) {
 		return nil
 	}
 	most := providers.QuotaCertificateNames.Documented().Limit

@@ -432,7 +432,7 @@ func (o *observer) certificates(ctx context.Context) error {
 		return fmt.Errorf("look for a certificate for %s: %w", strings.Join(names, ", "), err)
 	}
 	o.a.Certs = certs
-	o.a.Chosen = chooseCertificate(o.b, names, o.sharing(names), certs, o.a.Now)
+	o.a.Chosen = chooseCertificate(o.b, names, o.sharing(names, certs), certs, o.a.Now)
 	if o.a.Chosen != nil {
 		return nil
 	}
