@@ -137,3 +137,21 @@ func lockDrift(b config.Bucket, a Actual) []Drift {
 	}
 	return out
 }
+
+// unlockable leaves the stages of a lock out where nothing but a refusal of the
+// lock would stop a bucket whose visitors are on their way already: it is watched
+// and finished first. The refusal is a warning then, and an error once nothing
+// but the lock is left.
+func unlockable(all []judged, fs []Finding) []judged {
+	refusal := func(f Finding) bool { return f.Severity == Error && strings.HasPrefix(f.Code, "lock-") }
+	rest := slices.DeleteFunc(slices.Clone(all), func(j judged) bool { return isLockStage(j.stage.kind) })
+	if len(rest) == 0 || slices.ContainsFunc(fs, func(f Finding) bool { return f.Severity == Error && !refusal(f) }) || !slices.ContainsFunc(fs, refusal) {
+		return all
+	}
+	for i := range fs {
+		if refusal(fs[i]) {
+			fs[i].Severity = Warning
+		}
+	}
+	return rest
+}

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -571,4 +572,24 @@ func TestVerifyOfALockedBucket(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLockRefusedFinishesTheMigration: a lock that cannot be keeps no bucket that
+// visitors are sent to already from its watch and its end.
+func TestLockRefusedFinishesTheMigration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLab(1).only("www.example.org").start(t)
+		s.o.Until = DNSSwitch
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		s.c.Buckets[0].Lock = &config.Lock{After: time.Hour, Evidence: []string{"probes"}}
+		s.o.Until = ""
+		p := s.plan(t.Context(), Migrate).Buckets[0]
+		if p.Standing != StandUnderWay || len(p.Findings) == 0 || !slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Code == "lock-website" && f.Severity == Warning }) {
+			t.Fatalf("%s, %+v", p.Standing, p.Findings)
+		}
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		if p := s.plan(t.Context(), Migrate).Buckets[0]; p.Standing != StandBlocked || p.Findings[0].Code != "lock-website" {
+			t.Errorf("afterwards it is %s, %+v", p.Standing, p.Findings)
+		}
+	})
 }

@@ -269,6 +269,9 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 		p.Findings = append(p.Findings, wayBackFindings(b, a, o)...)
 	}
 	all := judgeAll(b, a, stagesFor(b, o.table(g)))
+	if g == Migrate && a.begun() && !a.finished() {
+		all = unlockable(all, p.Findings)
+	}
 	p.Stage = firstKind(all)
 	for _, s := range all {
 		if s.verdict.Status == Failed && !blocked(p.Findings) {
