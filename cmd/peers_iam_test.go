@@ -117,6 +117,10 @@ func rights(t *testing.T, w *world, op string, r *http.Request, body []byte) []r
 		return []right{{"cloudfront:" + op, cloudfront + "distribution/" + last, w.tagsOf(t, last)}}
 	case "GetResources":
 		return []right{{"tag:" + op, "*", nil}}
+	case "GetServiceQuota", "GetAWSDefaultServiceQuota":
+		return []right{{"servicequotas:" + op, "*", nil}}
+	case "GetMetricData":
+		return []right{{"cloudwatch:" + op, "*", nil}}
 	case "ListCertificates":
 		return []right{{"acm:" + op, "*", nil}}
 	case "DescribeCertificate", "ListTagsForCertificate":
@@ -143,6 +147,8 @@ func rights(t *testing.T, w *world, op string, r *http.Request, body []byte) []r
 		return []right{{"s3:PutObject", bucket + "/" + key, nil}}
 	case "GetPublicAccessBlock":
 		return []right{{"s3:GetBucketPublicAccessBlock", bucket, nil}}
+	case "GetBucketMetricsConfiguration":
+		return []right{{"s3:GetMetricsConfiguration", bucket, nil}}
 	case "GetBucketCors":
 		return []right{{"s3:GetBucketCORS", bucket, nil}}
 	}
@@ -347,11 +353,11 @@ func TestPoliciesAreEnough(t *testing.T) {
 	maps.Copy(looking.used, again.used)
 	// moto has every change INSYNC at once, and HeadBucket names the region. The
 	// certificates are described, and their tags read, only while they are pending:
-	// here that is within an apply.
-	if d := cmp.Diff(apply.all("s3:GetBucketLocation", "route53:GetChange"), doing.actions()); d != "" {
+	// here that is within an apply. No bucket is watched, and S3 counts for none.
+	if d := cmp.Diff(apply.all("s3:GetBucketLocation", "route53:GetChange", "cloudwatch:GetMetricData", "s3:GetMetricsConfiguration"), doing.actions()); d != "" {
 		t.Errorf("actions of the policy (-) and those that were needed (+):\n%s", d)
 	}
-	if d := cmp.Diff(plan.all("s3:GetBucketLocation", "acm:DescribeCertificate", "acm:ListTagsForCertificate"), looking.actions()); d != "" {
+	if d := cmp.Diff(plan.all("s3:GetBucketLocation", "acm:DescribeCertificate", "acm:ListTagsForCertificate", "s3:GetMetricsConfiguration"), looking.actions()); d != "" {
 		t.Errorf("actions of the policy of -role=plan (-) and those that were needed (+):\n%s", d)
 	}
 }
