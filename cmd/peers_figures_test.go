@@ -18,7 +18,6 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53 "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -171,11 +170,7 @@ func newMany(t *testing.T, n int) *many {
 	t.Helper()
 	m := &many{n: n, lab: motolab.Start(t)}
 	m.lab.SetDeployTime(t, 0)
-	m.lab.Setenv(t)
-	cfg, err := config.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := m.lab.Config()
 	m.route53 = route53.NewFromConfig(cfg)
 	zone, err := m.route53.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: sdk.String("example.com"), CallerReference: sdk.String("1")})
 	if err != nil {

@@ -38,6 +38,7 @@ func awsRates() map[string]motolab.Rate {
 // its bound: the larger of the requests that were served at the rates, and what one
 // bucket takes. EDGEWARD_FIGURES has the numbers of buckets, such as 1,10,50,200.
 func TestApplyFigures(t *testing.T) {
+	t.Parallel()
 	sizes := []int{1, 10}
 	if text := os.Getenv("EDGEWARD_FIGURES"); text != "" {
 		sizes = nil
