@@ -143,7 +143,11 @@ func applyPaced(t *testing.T, n int, rates bool) (took time.Duration, p *paced) 
 // which is what the same buckets take where nothing has a rate. EDGEWARD_FIGURES
 // says for how many buckets instead, such as 200,1000.
 func TestApplyIsNearItsBound(t *testing.T) {
-	for _, n := range figureSizes([]int{1, 50}) {
+	sizes := []int{1, 50}
+	if raceDetector {
+		sizes = []int{1, 10}
+	}
+	for _, n := range figureSizes(sizes) {
 		chain, _ := applyPaced(t, n, false)
 		took, p := applyPaced(t, n, true)
 		bound, api := p.bound()

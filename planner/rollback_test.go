@@ -30,7 +30,7 @@ func TestRollbackKilledAtEveryCall(t *testing.T) {
 				t.Parallel()
 				step := 1
 				if raceDetector {
-					step = 2
+					step = 4
 				}
 				for n := 1; n <= 30 && !t.Failed(); n += step {
 					rollbackKilled(t, newLab(3).only(name), n, tc.goal, tc.retry, tc.ends)

@@ -348,7 +348,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 			t.Parallel()
 			runs, ways := 0, 4
 			if raceDetector {
-				ways = 8
+				ways = 16
 			}
 			one := func() *lab { return newLab(int64(i + 1)).only(b.Name) }
 			for n := range one().calls(t) {
