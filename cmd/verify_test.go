@@ -178,12 +178,12 @@ func numbered(n int) (map[string]page, []string) {
 func TestVerifyResume(t *testing.T) {
 	t.Chdir(t.TempDir())
 	p, args := numbered(40)
-	var asked atomic.Int64
-	interruptAt := int64(2500)
+	var asked, interruptAt atomic.Int64
+	interruptAt.Store(2500)
 	once := interrupt(t)
 	count := func(h http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			if asked.Add(1) == interruptAt {
+			if asked.Add(1) == interruptAt.Load() {
 				once()
 			}
 			h(w, r)
@@ -213,7 +213,7 @@ func TestVerifyResume(t *testing.T) {
 	}
 
 	first := asked.Swap(0)
-	interruptAt = -1
+	interruptAt.Store(-1)
 	stderr.Reset()
 	if code := Main(args, strings.NewReader(""), &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
