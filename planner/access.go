@@ -112,12 +112,15 @@ func isLockStage(k Kind) bool {
 	return slices.Contains([]Kind{AccessGrant, AccessControl, AccessDeployed, AccessVerify, BucketLock, LockVerified}, k)
 }
 
-// stagesFor are the stages that a bucket has: those of a lock only with one.
-func stagesFor(b config.Bucket, t []stage) []stage {
+// stagesFor are the stages that a bucket has: those of a lock only with one. A
+// block that stands is looked at to its end, whatever became of the lock block.
+func stagesFor(b config.Bucket, mark lockMark, t []stage) []stage {
 	if b.Lock != nil {
 		return t
 	}
-	return slices.DeleteFunc(slices.Clone(t), func(s stage) bool { return isLockStage(s.kind) })
+	return slices.DeleteFunc(slices.Clone(t), func(s stage) bool {
+		return isLockStage(s.kind) && (s.kind != LockVerified || mark.state != lockBegun)
+	})
 }
 
 // locking says that stages of a lock are not done.
@@ -293,7 +296,7 @@ func (a Actual) afterGrant(b config.Bucket, v Verdict) Verdict {
 
 // keeps404 says whether the distribution is let list the bucket: only where
 // everybody may do so today.
-func keeps404(b config.Bucket, o opening) bool { return b.Lock.Keep404 && o.lists }
+func keeps404(b config.Bucket, o opening) bool { return b.Lock != nil && b.Lock.Keep404 && o.lists }
 
 const pathGrant = "bucket policy statement"
 

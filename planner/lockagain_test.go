@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
 )
 
 // TestLockAfterGoingForwardAgain: a bucket that was rolled back while its lock was
@@ -122,6 +123,53 @@ func TestRefusedLockLeavesOthersControl(t *testing.T) {
 			if left := s.w.Distributions()[0].Settings.OriginAccessID; (left == c.ID) != stays {
 				t.Errorf("%s: %q is left", name, left)
 			}
+		})
+	}
+}
+
+// TestLockWithoutItsBlock: who takes the lock block out of the configuration while
+// the links are looked at gets the looks all the same.
+func TestLockWithoutItsBlock(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.o.Until = BucketLock
+		s.apply(t.Context(), Migrate)
+		s.o.Until, s.c.Buckets[0].Lock = "", nil
+		if m := crumbs(s.w.Distributions()[0].Tags).lock(); m.state != lockBegun {
+			t.Fatalf("the lock is %q", m.state)
+		}
+		pause1(t, 5*time.Minute) // the index of tags is late
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		if m := crumbs(s.w.Distributions()[0].Tags).lock(); m.state != lockDone {
+			t.Errorf("the lock is %q: nobody looked at the links any more", m.state)
+		}
+		s.served()
+	})
+}
+
+// TestUnlockWaitsForAllOfS3: between the old flags and the end of the grant, and
+// before the names go back, S3 is seen to answer for a minute.
+func TestUnlockWaitsForAllOfS3(t *testing.T) {
+	for goal, then := range map[Goal]string{UnlockBucket: "Access.PutPolicy", Rollback: "DNS.Replace"} {
+		t.Run(string(goal), func(t *testing.T) {
+			var flags, next time.Time
+			inLocked(t, func(l *lab) {
+				l.options.Hook = func(c sandbox.Call) error {
+					switch {
+					case c.After && c.Op == "Access.PutBlock":
+						flags, next = time.Now(), time.Time{}
+					case !c.After && c.Op == then && next.IsZero():
+						next = time.Now()
+					}
+					return nil
+				}
+			}, func(t *testing.T, s *session) {
+				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+				s.apply(t.Context(), goal)
+				if d := next.Sub(flags); d < time.Minute {
+					t.Errorf("%s came %s after the flags", then, d)
+				}
+				s.served()
+			})
 		})
 	}
 }

@@ -345,7 +345,7 @@ func (e *lockRefusedError) Hint() string {
 
 // checkLocked: links were right past the cache, at once and for a while.
 func checkLocked(b config.Bucket, a Actual) Verdict {
-	if a.Crumbs.lock().state == lockBegun && b.Lock != nil {
+	if a.Crumbs.lock().state == lockBegun {
 		v := todo("links past the cache again, for " + shortDuration(lockWatch))
 		v.Expect = lockWatch
 		return v
@@ -455,11 +455,36 @@ func (s scene) open(ctx context.Context) error {
 	var unproven *unprovenError
 	if errors.As(err, &unproven) {
 		s.note("no link of the bucket can be read, so that S3 answers everybody was not seen")
-		return nil
+		links, err = nil, nil
 	}
 	if err != nil {
 		return err
 	}
+	for look := range openLooks {
+		if look > 0 {
+			back := providers.Idle(ctx)
+			err := s.w.Clock.Sleep(ctx, openPause)
+			back()
+			if err != nil {
+				return err
+			}
+		}
+		if err := s.public(ctx, links, region); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// S3's servers learn of old flags one after the other: for a minute visitors are
+// to be answered each time before anything relies on it.
+const (
+	openLooks = 4
+	openPause = 20 * time.Second
+)
+
+// public looks whether S3 answers everybody who asks for links.
+func (s scene) public(ctx context.Context, links []lockLink, region string) error {
 	for _, l := range links {
 		r, err := s.fetchTwice(ctx, providers.Request{URL: "http://" + s.b.Name + l.path, Dial: originDomain(s.b.Name, region, providers.RESTOrigin), Limit: lockLinkBytes})
 		switch {

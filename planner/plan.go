@@ -268,7 +268,7 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if g == Rollback {
 		p.Findings = append(p.Findings, wayBackFindings(b, a, o)...)
 	}
-	all := judgeAll(b, a, stagesFor(b, o.table(g)))
+	all := judgeAll(b, a, stagesFor(b, a.Crumbs.lock(), o.table(g)))
 	if g == Migrate && a.begun() && !a.finished() {
 		all = unlockable(all, p.Findings)
 	}

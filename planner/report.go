@@ -26,7 +26,7 @@ func (br *bucketRun) result(ctx context.Context) Result {
 		return res
 	}
 	last := br.plan.Steps[len(br.plan.Steps)-1].Kind
-	end := stagesFor(br.b, table(br.goal))
+	end := stagesFor(br.b, lockMark{}, table(br.goal))
 	switch {
 	case last != end[len(end)-1].kind && br.r.x.Options.Until != "":
 		res.Outcome, res.Stage = OutcomeStopped, ""
