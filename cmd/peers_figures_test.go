@@ -170,6 +170,7 @@ func newMany(t *testing.T, n int) *many {
 	t.Helper()
 	m := &many{n: n, lab: motolab.Start(t)}
 	m.lab.SetDeployTime(t, 0)
+	m.lab.Setenv(t) // finish goes through the adapters, as the program does
 	cfg := m.lab.Config()
 	m.route53 = route53.NewFromConfig(cfg)
 	zone, err := m.route53.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: sdk.String("example.com"), CallerReference: sdk.String("1")})
