@@ -63,7 +63,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		}
 	}
 	p.Summary = summarize(p.Buckets, p.Goal)
-	p.Waves = planWaves(c, p)
+	p.Waves = planWaves(c, o, p)
 	p.Findings = planFindings(c, p)
 	early, err := orderFinding(ctx, w, c, o, p)
 	p.Findings = append(p.Findings, early...)

@@ -16,7 +16,7 @@ import (
 
 // SavedVersion is the format_version of Saved. A file of another major version
 // is refused.
-const SavedVersion = "1.0"
+const SavedVersion = "1.1"
 
 // savedKind tells a saved plan from other JSON.
 const savedKind = "edgeward saved plan"

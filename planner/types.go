@@ -79,7 +79,7 @@ const (
 // Plan is what one run would do. It is plain data: no funcs, no clients, no
 // secrets, and the same for the same world.
 type Plan struct {
-	FormatVersion string       `json:"format_version"` // "1.0"
+	FormatVersion string       `json:"format_version"` // FormatVersion
 	Goal          Goal         `json:"goal"`
 	Summary       Summary      `json:"summary"`
 	Buckets       []BucketPlan `json:"buckets"`
@@ -102,11 +102,18 @@ type PlanWave struct {
 	Switches int `json:"switches"`
 	// Soak is how long the waves before have to have been healthy; seconds.
 	Soak Seconds `json:"soak,omitempty"`
+	// Parallelism is how many of its buckets are looked at or changed at the same
+	// time.
+	Parallelism int `json:"parallelism,omitempty"`
+	// MaxFailures: with more failed buckets of it than this, none is begun or
+	// switched any more; absent: any number may fail.
+	MaxFailures *int `json:"max_failures,omitempty"`
 }
 
-// FormatVersion of the JSON of Plan, Event, Report and StatusReport. The minor
-// number rises with an added field, the major one with a changed meaning.
-const FormatVersion = "1.0"
+// FormatVersion of the JSON of Plan, Event, Report, StatusReport and of all other
+// JSON but Saved. The minor number rises with an added field or value, the major
+// one with a changed meaning. 1.1 has added waves, quotas, traffic and locks.
+const FormatVersion = "1.1"
 
 // Summary counts buckets by standing, and the switches a plan would make.
 type Summary struct {

@@ -50,15 +50,22 @@ func waveSettings(c *config.Config, name string) (w config.Wave, limit int) {
 func inWaves(c *config.Config, g Goal) bool { return g == Migrate && len(c.Rollout.Waves) > 0 }
 
 // planWaves are the waves of a plan's buckets, in order.
-func planWaves(c *config.Config, p Plan) []PlanWave {
+func planWaves(c *config.Config, o Options, p Plan) []PlanWave {
 	if !inWaves(c, p.Goal) {
 		return nil
 	}
 	var out []PlanWave
 	for _, b := range p.Buckets {
 		if len(out) == 0 || out[len(out)-1].Name != b.Wave {
-			w, _ := waveSettings(c, b.Wave)
-			out = append(out, PlanWave{Name: b.Wave, Soak: Seconds(w.Soak / time.Second)})
+			w, limit := waveSettings(c, b.Wave)
+			x := PlanWave{Name: b.Wave, Soak: Seconds(w.Soak / time.Second), Parallelism: parallelism(c, o)}
+			if w.Parallelism > 0 && o.Parallelism == 0 {
+				x.Parallelism = w.Parallelism
+			}
+			if limit >= 0 {
+				x.MaxFailures = &limit
+			}
+			out = append(out, x)
 		}
 		w := &out[len(out)-1]
 		if len(b.Steps) > 0 {
