@@ -14,11 +14,12 @@ type trait struct {
 	value string
 }
 
-// asker is who asks S3 for an object, without a signature.
+// asker is who asks S3 for an object, without a signature unless signs says so.
 type asker struct {
 	referer, agent trait
-	// edge: the address is CloudFront's, else it can be any.
-	edge bool
+	// edge: the address is CloudFront's, else it can be any. signs: it signs, as a
+	// service, with what a condition sees of that.
+	edge, signs bool
 	// vpc stands for all keys about virtual private clouds.
 	vpc trait
 	// secure is aws:SecureTransport, version s3:TlsVersion.
@@ -55,16 +56,23 @@ func (k asker) trait(key string) trait {
 		return k.version
 	case telling(key):
 		return k.vpc // aws:SourceIp has been dealt with
+	case k.signs && signedKey(key):
+		return trait{} // whatever is asked of a signer
 	case key == "aws:principaltype":
 		return trait{true, "Anonymous"}
 	case key == "aws:viaawsservice":
 		return trait{true, "false"}
-	case slices.ContainsFunc([]string{"aws:principal", "aws:user", "aws:source", "aws:calledvia", "aws:multifactorauth", "aws:tokenissuetime",
-		"aws:federatedprovider", "s3:authtype", "s3:signature", "s3:dataaccesspoint", "s3:accessgrants"},
-		func(p string) bool { return strings.HasPrefix(key, p) }):
+	case signedKey(key):
 		return trait{known: true}
 	}
 	return trait{}
+}
+
+// signedKey says that a key is about who has signed.
+func signedKey(key string) bool {
+	return slices.ContainsFunc([]string{"aws:principal", "aws:user", "aws:source", "aws:calledvia", "aws:viaawsservice", "aws:multifactorauth", "aws:tokenissuetime",
+		"aws:federatedprovider", "s3:authtype", "s3:signature", "s3:dataaccesspoint", "s3:accessgrants"},
+		func(p string) bool { return strings.HasPrefix(key, p) })
 }
 
 // meets says whether a request of k fulfils all conditions of a statement.

@@ -97,7 +97,9 @@ func TestLockByALogThatHasEnded(t *testing.T) {
 		}, func(t *testing.T, s *session) {
 			s.moved()
 			pause1(t, 60*time.Hour)
-			s.w.AddAccessLog(assets, providers.LogEntry{Time: time.Now().Add(-age), Operation: "REST.GET.OBJECT", Method: "GET", Path: "/index.html", Status: 200, UserAgent: cloudFrontAgent})
+			e := edgeFetch(time.Now().Add(-age))
+			e.Signed, e.Signer, e.UserAgent = true, providers.SignerCloudFront, ""
+			s.w.AddAccessLog(assets, e)
 			s.want(s.apply(t.Context(), Migrate), want)
 		})
 	}

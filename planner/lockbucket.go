@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -182,21 +183,43 @@ func verifyAccess(ctx context.Context, s scene) error {
 	var refused *refusedError
 	switch {
 	case errors.As(err, &refused):
-		now, off := "nothing was locked; the distribution does not sign any more", error(nil)
-		if ours := func(c providers.OriginAccess) bool {
-			return c.ID == s.a.Dist.Settings.OriginAccessID && strings.HasPrefix(c.Name, controlStem)
-		}; slices.ContainsFunc(s.a.Access.Controls, ours) {
-			off = s.setControl(context.WithoutCancel(ctx), "")
-		} else {
-			now = "nothing was locked; the distribution goes on signing, which somebody else has set"
-		}
-		return errors.Join(&lockRefusedError{s.b.Address, refused, now}, off, s.setMark(context.WithoutCancel(ctx), lockMark{old: s.a.Access.Block, state: lockFailed}))
+		return s.signNoMore(ctx, refused)
 	case err != nil:
 		return err
 	case fresh == 0:
 		return errBlind()
 	}
 	return s.setMark(ctx, lockMark{old: s.a.Access.Block, state: lockReady})
+}
+
+// signNoMore takes the control off again, and says why.
+func (s scene) signNoMore(ctx context.Context, refused *refusedError) error {
+	ctx = providers.WithUrgency(context.WithoutCancel(ctx))
+	now, off := "nothing was locked; the distribution does not sign any more", error(nil)
+	if ours := func(c providers.OriginAccess) bool {
+		return c.ID == s.a.Dist.Settings.OriginAccessID && strings.HasPrefix(c.Name, controlStem)
+	}; slices.ContainsFunc(s.a.Access.Controls, ours) {
+		if off = s.insist(ctx, func() error { return s.setControl(ctx, "") }); off != nil {
+			now = "nothing was locked, and the distribution goes on signing, so visitors are refused: take its origin access control off by hand now"
+		}
+	} else {
+		now = "nothing was locked; the distribution goes on signing, which somebody else has set"
+	}
+	return errors.Join(&lockRefusedError{s.b.Address, refused, now}, off, s.setMark(ctx, lockMark{old: s.a.Access.Block, state: lockFailed}))
+}
+
+// signing looks at links while edge after edge begins to sign: a refusal is not
+// left to stand until all of them do.
+func signing(ctx context.Context, s scene) error {
+	links, err := s.lockLinks(ctx)
+	if err != nil {
+		return notYet("until every edge signs; links could not be looked at meanwhile: " + err.Error())
+	}
+	var refused *refusedError
+	if _, err := s.pastCache(ctx, links); errors.As(err, &refused) {
+		return s.signNoMore(ctx, refused)
+	}
+	return notYet("until every edge signs; links are right meanwhile")
 }
 
 // readGrantBack: the statement stands as it was sent.
@@ -240,7 +263,7 @@ func checkLock(b config.Bucket, a Actual) Verdict {
 		return a.afterGrant(b, v)
 	}
 	switch e := judgeEvidence(b, a); {
-	case e.direct:
+	case e.direct, e.soon:
 		v.Status, v.Why, v.Until = Waiting, e.why, e.until
 	case !e.enough && !a.NoEvidence:
 		return failed(e.why)
@@ -262,6 +285,9 @@ func lockBucket(ctx context.Context, s scene) error {
 	} else if fresh == 0 {
 		return errBlind()
 	}
+	if err := s.clockRight(ctx, links[0]); err != nil {
+		return err
+	}
 	if err := stillFree(ctx, s); err != nil {
 		return err
 	}
@@ -280,12 +306,50 @@ func lockBucket(ctx context.Context, s scene) error {
 		return err
 	}
 	want := lockedBlock(live)
-	err = s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want)
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, err)
+	put := s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want)
+	if put != nil && classified(put) && ctx.Err() == nil {
+		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, put)
 	}
-	// With an error the run was ended meanwhile, and the flags may be in force.
-	return s.lookOrOpen(ctx, links, old)
+	// With another error an answer was lost, and the flags may be in force.
+	if err := s.lookOrOpen(ctx, links, old); err != nil {
+		return err
+	}
+	if put != nil {
+		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, put)
+	}
+	for range firstLooks {
+		back := providers.Idle(ctx)
+		_ = s.w.Clock.Sleep(ctx, firstPause) // an ended run shows at the look, which opens the bucket
+		back()
+		if err := s.lookOrOpen(ctx, links, old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The first looks after a block need nothing of AWS' APIs, which may refuse to be
+// asked just then: they are as long as S3 takes to let a block be in force.
+const (
+	firstLooks = 6
+	firstPause = 5 * time.Second
+)
+
+// maxSkew is how far this machine's clock may be from S3's: lock.after and the
+// window of the evidence are told by it.
+const maxSkew = 10 * time.Minute
+
+// clockRight compares this machine's clock with S3's.
+func (s scene) clockRight(ctx context.Context, l lockLink) error {
+	r, err := s.acc.Signed.Fetch(ctx, providers.Request{Method: http.MethodHead, URL: "https://" + originDomain(s.b.Name, bucketRegion(s.b, s.a), providers.RESTOrigin) + l.path})
+	if err != nil {
+		return fmt.Errorf("ask S3 for the time: %w", err)
+	}
+	at, err := http.ParseTime(r.Header.Get("Date"))
+	if d := s.w.Clock.Now().Sub(at); err == nil && d.Abs() > maxSkew {
+		return &unprovenError{fmt.Errorf("this machine's clock is %s off S3's, so it cannot tell how long the names have been the distribution's; set it right", d.Abs().Round(time.Second))}
+	}
+	return nil
 }
 
 // lookOrOpen looks at the links, and gives the bucket its old flags back when one
@@ -298,6 +362,11 @@ func (s scene) lookOrOpen(ctx context.Context, links []lockLink, old *providers.
 	if err == nil {
 		return nil
 	}
+	return s.takeBack(ctx, err, old)
+}
+
+// takeBack gives the bucket its old flags back, and says why.
+func (s scene) takeBack(ctx context.Context, err error, old *providers.PublicAccessBlock) error {
 	ctx = providers.WithUrgency(context.WithoutCancel(ctx))
 	if back := s.putFlags(ctx, old); back != nil {
 		return fmt.Errorf("%w; and the bucket's old flags (%s) could not be set again, so visitors are refused: set them by hand now: %w", err, showBlock(old), back)
@@ -309,12 +378,17 @@ func (s scene) lookOrOpen(ctx context.Context, links []lockLink, old *providers.
 	return errors.Join(&lockRefusedError{s.b.Address, refused, "the bucket has its old flags again (" + showBlock(old) + ") and is public"}, s.setMark(ctx, lockMark{old: old, state: lockFailed}))
 }
 
-// triesOpen is how often old flags are tried to be set again, a second apart.
+// triesOpen is how often what lets visitors in again is tried, a second apart.
 const triesOpen = 10
 
 func (s scene) putFlags(ctx context.Context, old *providers.PublicAccessBlock) error {
+	return s.insist(ctx, func() error { return s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), old) })
+}
+
+// insist tries until it is done, for triesOpen times.
+func (s scene) insist(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
-		err := s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), old)
+		err := do()
 		if err == nil || try == triesOpen {
 			return err
 		}
@@ -364,21 +438,41 @@ func verifyLock(ctx context.Context, s scene) error {
 	if s.a.Access == nil {
 		return notYet("the bucket's policy and flags are not known")
 	}
-	if !closes(s.a.Access.Block) {
-		return &StaleError{Kind: LockVerified, Change: ValueChange{pathBlock, showBlock(s.a.Access.Block), "IgnorePublicAcls, RestrictPublicBuckets"}}
+	opened := &StaleError{Kind: LockVerified, Change: ValueChange{pathBlock, showBlock(s.a.Access.Block), "IgnorePublicAcls, RestrictPublicBuckets"}}
+	if mark.state != lockBegun {
+		return opened
 	}
-	links, err := s.lockLinks(ctx)
-	if err != nil {
-		return err
+	var links []lockLink
+	if err := s.insist(ctx, func() (err error) { links, err = s.lockLinks(ctx); return err }); err != nil {
+		return s.takeBack(ctx, &unprovenError{err}, mark.old)
 	}
 	if err := s.lookOrOpen(ctx, links, mark.old); err != nil {
 		return err
 	}
-	if end := mark.at.Add(lockWatch); s.w.Clock.Now().Before(end) {
+	switch end := mark.at.Add(lockWatch); {
+	case s.w.Clock.Now().Before(end):
 		return notYet("links are right past the cache so far; they are looked at until " + writeTime(end))
+	case !closes(s.a.Access.Block):
+		return opened
 	}
 	if err := stopCounting(ctx, s); err != nil {
 		return err
+	}
+	return s.lockEnds(ctx, mark)
+}
+
+// lockEnds writes that the bucket is locked, unless another run has opened it
+// meanwhile.
+func (s scene) lockEnds(ctx context.Context, mark lockMark) error {
+	if err := stillFree(ctx, s); err != nil {
+		return err
+	}
+	live, err := s.acc.Access.Block(ctx, s.b.Name, bucketRegion(s.b, s.a))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the public access block of bucket %s back: %w", s.b.Name, err)
+	case !closes(live):
+		return &overtakenError{fmt.Errorf("the public access block of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
 	}
 	return s.setMark(ctx, lockMark{old: mark.old, state: lockDone})
 }

@@ -17,13 +17,6 @@ import (
 // migration.
 const evidenceWindow = 72 * time.Hour
 
-// maxEvidenceFiles bounds how much of an access log is read.
-const maxEvidenceFiles = 2000
-
-// longestDelivery is how far behind an access log may be: S3 delivers most of it
-// within a few hours, and one that has ended says nothing of now.
-const longestDelivery = 24 * time.Hour
-
 // evidence is what one kind of it says of direct requests.
 type evidence struct {
 	kind string
@@ -32,6 +25,8 @@ type evidence struct {
 	proves bool
 	direct int
 	last   time.Time
+	// until is when it may prove what it does not yet; zero when nothing will come.
+	until time.Time
 	// why is a clause.
 	why string
 }
@@ -44,7 +39,7 @@ func (o *observer) evidence(ctx context.Context, x *accessActual) error {
 		var err error
 		switch kind {
 		case config.EvidenceAccessLog:
-			e, err = o.logEvidence(ctx)
+			e, err = o.logEvidence(ctx, x)
 		case config.EvidenceMetrics:
 			e, err = o.metricEvidence(ctx)
 		default:
@@ -66,51 +61,6 @@ func (o *observer) window() time.Time {
 		return at
 	}
 	return since
-}
-
-// logEvidence reads the access log by the Host of each request. CloudFront's own
-// fetches are the control: a log without them says nothing.
-func (o *observer) logEvidence(ctx context.Context) (evidence, error) {
-	if o.a.Bucket == nil || o.a.Bucket.Log.Bucket == "" {
-		return evidence{why: "the bucket has no access log"}, nil
-	}
-	since := o.window()
-	var e evidence
-	edge, host := 0, ""
-	var newest time.Time
-	files, err := o.acc.Buckets.AccessLog(ctx, *o.a.Bucket, since, maxEvidenceFiles, func(l providers.LogEntry) {
-		if l.Time.After(newest) {
-			newest = l.Time
-		}
-		switch {
-		case l.Time.Before(since) || l.Status == 0 || l.Status >= 400 || l.Method == "":
-		case strings.HasPrefix(l.UserAgent, "edgeward"): // our own looks
-		case l.UserAgent == cloudFrontAgent:
-			edge++
-		case !l.Signed:
-			e.direct++
-			if l.Time.After(e.last) {
-				e.last, host = l.Time, l.Host
-			}
-		}
-	})
-	switch {
-	case errors.Is(err, providers.ErrNotFound), errors.Is(err, providers.ErrDenied):
-		return evidence{why: "the access log could not be read: " + err.Error()}, nil
-	case err != nil:
-		return e, fmt.Errorf("read the access log of %s: %w", o.b.Name, err)
-	case e.direct > 0:
-		e.why = fmt.Sprintf("the access log has %s since %s, the last at %s for host %q", plural(e.direct, "direct request", "direct requests"), writeTime(since), writeTime(e.last), host)
-	case edge == 0:
-		e.why = fmt.Sprintf("the access log says nothing since %s, not even of CloudFront's own fetches", writeTime(since))
-	case newest.Before(o.a.Now.Add(-longestDelivery)):
-		e.why = fmt.Sprintf("the access log ends at %s", writeTime(newest))
-	case files >= maxEvidenceFiles:
-		e.why = fmt.Sprintf("the access log is too long to be read back to %s", writeTime(since))
-	default:
-		e.proves, e.why = true, fmt.Sprintf("the access log has %s and no direct request since %s", plural(edge, "fetch of CloudFront's", "fetches of CloudFront's"), writeTime(since))
-	}
-	return e, nil
 }
 
 // metricEvidence computes bounds, for S3 counts CloudFront's fetches too: direct
@@ -206,11 +156,12 @@ func (o *observer) probeEvidence(ctx context.Context) (evidence, error) {
 	return evidence{proves: true, why: "every resolver answers with the distribution"}, nil
 }
 
-// ruling is what all evidence together says.
+// ruling is what all evidence together says; soon: it may be enough later, by
+// itself.
 type ruling struct {
-	enough, direct bool
-	why            string
-	until          time.Time
+	enough, direct, soon bool
+	why                  string
+	until                time.Time
 }
 
 // judgeEvidence: one kind that the configuration names is enough, and none may
@@ -218,12 +169,13 @@ type ruling struct {
 func judgeEvidence(b config.Bucket, a Actual) ruling {
 	var r ruling
 	var whys []string
+	var soon time.Time
 	for _, e := range a.Access.Evidence {
 		whys = append(whys, e.why)
-		r.enough = r.enough || e.proves
+		r.enough, soon = r.enough || e.proves, later(soon, e.until)
 		if e.direct > 0 {
 			r.direct, r.why = true, e.why
-			if until := e.last.Add(min(evidenceWindow, b.Lock.After)); e.kind != config.EvidenceProbes && until.After(r.until) && until.After(a.Now) {
+			if until := e.last.Add(evidenceWindow); e.kind != config.EvidenceProbes && until.After(r.until) && until.After(a.Now) {
 				r.until = until
 			}
 		}
@@ -235,6 +187,8 @@ func judgeEvidence(b config.Bucket, a Actual) ruling {
 		r.why = strings.Join(whys, "; ")
 	case a.NoEvidence:
 		r.why = "accepted without evidence: " + strings.Join(whys, "; ")
+	case !soon.IsZero():
+		r.soon, r.until, r.why = true, soon, strings.Join(whys, "; ")
 	default:
 		r.why = "nothing shows that nobody reaches the bucket directly: " + strings.Join(whys, "; ") + ". " + needsEvidence(b, a)
 	}
@@ -271,7 +225,7 @@ func evidenceFindings(b config.Bucket, a Actual) []Finding {
 		return withoutEvidence(b, a)
 	}
 	switch r := judgeEvidence(b, a); {
-	case r.direct:
+	case r.direct, r.soon:
 		return nil // the step waits and says so
 	case !r.enough && a.NoEvidence:
 		return []Finding{{Warning, "lock-no-evidence", "bucket " + b.Name + " is locked without evidence", r.why + ". Whoever still reaches S3 directly will be refused (403)"}}

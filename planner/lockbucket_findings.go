@@ -83,10 +83,26 @@ func lockRefusals(b config.Bucket, a Actual) []Finding {
 	if x.Unread != nil {
 		bad("lock-encrypted", "how the objects of bucket "+b.Name+" are encrypted could not be read", x.Unread.Error())
 	}
-	others := slices.DeleteFunc(slices.Clone(x.Readers), func(id string) bool { return a.Dist != nil && id == a.Dist.ID })
+	return slices.Concat(fs, otherReaders(b, a), policyRefusals(b, a))
+}
+
+// otherReaders are origins that fetch as everybody does: of other distributions,
+// and those of the bucket's own that its default behaviour does not use.
+func otherReaders(b config.Bucket, a Actual) []Finding {
+	var fs []Finding
+	var others []string
+	for _, r := range a.Access.Readers {
+		switch {
+		case a.Dist == nil || r.ID != a.Dist.ID:
+			others = append(others, r.ID)
+		case r.Origins > 1:
+			fs = append(fs, Finding{Error, "lock-readers", fmt.Sprintf("distribution %s fetches from bucket %s by %d origins", r.ID, b.Name, r.Origins),
+				"edgeward has only the origin of its default behaviour sign; what the others fetch would be refused. Have all behaviours use that origin, or take the lock block out"})
+		}
+	}
 	if len(others) > 0 {
-		bad("lock-readers", "distribution "+strings.Join(others, ", ")+" fetches from bucket "+b.Name+" too",
-			"it reads as everybody does, and its visitors would be refused. Have it sign with a statement of its own in the policy, or point it elsewhere, or take the lock block out")
+		fs = append(fs, Finding{Error, "lock-readers", "distribution " + strings.Join(others, ", ") + " fetches from bucket " + b.Name + " too",
+			"it reads as everybody does, and its visitors would be refused. Have it sign with a statement of its own in the policy, or point it elsewhere, or take the lock block out"})
 	}
 	return fs
 }
@@ -111,6 +127,10 @@ func lockNotes(b config.Bucket, a Actual) []Finding {
 	case b.Lock.Keep404 && !o.lists:
 		fs = append(fs, Finding{Note, "lock-404", "a missing object is a 403 today, and stays one",
 			"keep_404 keeps what is there: nobody may list the bucket, so nothing is let list it"})
+	}
+	if a.Bucket != nil && a.Bucket.Website != nil {
+		fs = append(fs, Finding{Warning, "lock-endpoint", "the website endpoint of bucket " + b.Name + " will refuse everybody",
+			"the names are served from the REST endpoint, which the distribution signs for; whoever uses the website endpoint under its own address gets 403. An access log tells whether anybody does"})
 	}
 	return append(fs, Finding{Warning, "lock-overrides", "links may set headers of the answer once CloudFront signs",
 		"S3 refuses ?response-content-type=… and its like (400) to those who do not sign; through a distribution that signs they work, unless the cache policy leaves queries out. Keep them out with a web ACL if links of strangers matter"})

@@ -175,15 +175,22 @@ func TestLockEvidence(t *testing.T) {
 	type entry func(now time.Time) providers.LogEntry
 	edge := func(age time.Duration) entry {
 		return func(now time.Time) providers.LogEntry {
-			return providers.LogEntry{Time: now.Add(-age), Operation: "REST.GET.OBJECT", Method: "GET", Path: "/index.html", Status: 200, Host: assets + ".s3.eu-west-1.amazonaws.com", UserAgent: cloudFrontAgent}
+			e := edgeFetch(now.Add(-age))
+			e.Signed, e.Signer, e.UserAgent = true, providers.SignerCloudFront, ""
+			return e
 		}
 	}
 	by := func(agent string, age time.Duration) entry {
 		return func(now time.Time) providers.LogEntry {
 			e := edge(age)(now)
-			e.Host, e.UserAgent = assets, agent
+			e.Host, e.UserAgent, e.Signed, e.Signer = assets, agent, false, ""
 			return e
 		}
+	}
+	theirs := func(now time.Time) providers.LogEntry { // a partner who signs reads by the public statement
+		e := by("Boto3/1", time.Hour)(now)
+		e.Signed, e.Signer = true, "111122223333"
+		return e
 	}
 	direct, early, own := by("curl/8", time.Hour), by("curl/8", 100*time.Hour), by("edgeward/1.0", time.Hour)
 	tests := map[string]struct {
@@ -200,6 +207,7 @@ func TestLockEvidence(t *testing.T) {
 		"a log that says nothing, and resolvers": {[]entry{early}, false, OutcomeFinished, ""},
 		"a direct request, against resolvers":    {[]entry{edge(time.Hour), direct}, false, OutcomeWaiting, ""},
 		"a direct request, and accepted":         {[]entry{edge(time.Hour), direct}, true, OutcomeWaiting, ""},
+		"another account's request":              {[]entry{edge(time.Hour), theirs}, false, OutcomeWaiting, ""},
 	}
 	for what, tc := range tests {
 		t.Run(what, func(t *testing.T) {

@@ -19,9 +19,10 @@ type Access interface {
 	// buckets besides theirs; nil when it has none [S3 Control API:
 	// GetPublicAccessBlock].
 	AccountBlock(ctx context.Context) (*PublicAccessBlock, error)
-	// Readers are the IDs of the account's distributions that fetch from the bucket,
-	// in any of their origins, sorted; from a sweep.
-	Readers(ctx context.Context, bucket string) ([]string, error)
+	// Readers are the account's distributions that fetch from the bucket, or may, in
+	// any of their origins, sorted by ID; from a sweep. An origin that is S3 itself and
+	// names no bucket may be any.
+	Readers(ctx context.Context, bucket string) ([]Reader, error)
 	// OriginAccess lists the account's origin access controls, with the number of its
 	// distributions that use each, from sweeps.
 	OriginAccess(ctx context.Context) ([]OriginAccess, error)
@@ -38,4 +39,12 @@ type OriginAccess struct {
 	// InUse is how many distributions of the account use it; one may have 100
 	// [CloudFront quotas].
 	InUse int
+}
+
+// Reader is a distribution that fetches from a bucket.
+type Reader struct {
+	ID string
+	// Origins is how many of its origins are the bucket, by whatever endpoint; each
+	// signs, or does not, by itself.
+	Origins int
 }

@@ -13,6 +13,11 @@ type Buckets interface {
 	// (HeadBucket). ErrNotFound: no such bucket anywhere. ErrDenied: it exists
 	// but these credentials may not read it (another account's, mostly).
 	Bucket(ctx context.Context, name, region string) (Bucket, error)
+	// Site reads how a bucket is served and nothing else: name, region, CORS rules,
+	// and its website configuration if website says so; the other fields are zero
+	// and prove nothing. Who looks again and again asks for no more than that.
+	// Region and errors as of Bucket.
+	Site(ctx context.Context, name, region string, website bool) (Bucket, error)
 	// Objects lists the first objects whose keys come after the key after, in the
 	// order of S3 (by bytes), at most limit (<= 1000): one page of ListObjectsV2.
 	Objects(ctx context.Context, name, region, after string, limit int) ([]Object, error)
@@ -72,13 +77,16 @@ type BucketLog struct {
 	Partitioned bool
 }
 
-// LogEntry is one request of an access log, without who made it [S3 User Guide:
-// Amazon S3 server access log format]. Referer, address, requester and request
-// ids are left out, and so are the values of a query, which may be signatures.
+// LogEntry is one request of an access log, without the person who made it [S3
+// User Guide: Amazon S3 server access log format]. Referer, address, the name of
+// a user or role and request ids are left out, and so are the values of a query,
+// which may be signatures.
 type LogEntry struct {
 	Time time.Time
 	// Operation is REST.GET.OBJECT, WEBSITE.GET.OBJECT, BATCH.DELETE.OBJECT,
-	// S3.EXPIRE.OBJECT …; those of S3 itself have no Method and no Path.
+	// S3.EXPIRE.OBJECT …; those of S3 itself have no Method and no Path. "" is a line
+	// that is not as documented: of it only a Time is given, which is not before its
+	// own.
 	Operation, Method string
 	// Path is escaped as it was asked for, without the query; it begins with the
 	// bucket's name when the bucket was asked for by path.
@@ -95,9 +103,24 @@ type LogEntry struct {
 	// Signed: the request had credentials, in a header or, presigned, in its
 	// query (Presigned).
 	Signed, Presigned bool
+	// Signer is whose they were, as far as the log tells: the number of an account,
+	// for its users and roles; SignerOwner; a service by its name, of which
+	// CloudFront's fetches with an origin access control are (SignerCloudFront);
+	// SignerUnknown; "" for nobody.
+	Signer string
 	// TLS: it came over https; false too when the log does not say.
 	TLS bool
 }
+
+// Signers that are no account's number.
+const (
+	SignerCloudFront = "cloudfront.amazonaws.com"
+	// SignerOwner is the account that owns the bucket, by its canonical ID.
+	SignerOwner = "owner"
+	// SignerUnknown is somebody else: the canonical ID of another account, an origin
+	// access identity, or what the log does not tell.
+	SignerUnknown = "?"
+)
 
 // CORSRule is one rule of a CORS configuration, as S3 has it.
 type CORSRule struct {

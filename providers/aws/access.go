@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -38,7 +40,9 @@ func newAccess(c *Client, d *distributions, b *buckets) *bucketAccess {
 	return a
 }
 
-// origins notes which buckets a distribution fetches from and how.
+// origins notes which buckets a distribution fetches from and how: once for each
+// origin. S3 asked by path is under the bucket that the origin's path begins with,
+// or under "" when visitors say it.
 func (l listing) origins(row *types.DistributionSummary) {
 	if row.Origins == nil {
 		return
@@ -49,13 +53,30 @@ func (l listing) origins(row *types.DistributionSummary) {
 			signs[c] = true
 		}
 		name := strings.ToLower(sdk.ToString(o.DomainName))
-		if i := strings.LastIndex(name, ".s3"); i > 0 && !slices.Contains(l.reads[name[:i]], id) {
-			l.reads[name[:i]] = append(l.reads[name[:i]], id)
+		if bucket, ok := originBucket(name, sdk.ToString(o.OriginPath)); ok {
+			l.reads[bucket] = append(l.reads[bucket], id)
 		}
 	}
 	for c := range signs {
 		l.signs[c]++
 	}
+}
+
+// pathHost is an endpoint of S3 that names no bucket [S3 User Guide: Methods for
+// accessing a bucket, Path-style requests].
+var pathHost = regexp.MustCompile(`^s3[.-]([a-z0-9.-]+\.)?amazonaws\.com(\.cn)?$`)
+
+// originBucket is the bucket that an origin fetches from, "" for any; false when
+// it is not S3's.
+func originBucket(host, path string) (string, bool) {
+	if i := strings.LastIndex(host, ".s3"); i > 0 {
+		return host[:i], true
+	}
+	if !pathHost.MatchString(host) {
+		return "", false
+	}
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return bucket, true
 }
 
 // Policy implements providers.Access.
@@ -176,12 +197,20 @@ func (a *bucketAccess) accountBlock(ctx context.Context) (*providers.PublicAcces
 }
 
 // Readers implements providers.Access.
-func (a *bucketAccess) Readers(ctx context.Context, bucket string) ([]string, error) {
+func (a *bucketAccess) Readers(ctx context.Context, bucket string) ([]providers.Reader, error) {
 	l, err := a.d.list.get(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(slices.Values(l.val.reads[bucket])), nil
+	n := map[string]int{}
+	for _, id := range slices.Concat(l.val.reads[strings.ToLower(bucket)], l.val.reads[""]) {
+		n[id]++
+	}
+	var out []providers.Reader
+	for _, id := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, providers.Reader{ID: id, Origins: n[id]})
+	}
+	return out, nil
 }
 
 // OriginAccess implements providers.Access.

@@ -57,7 +57,7 @@ func (b *buckets) AccessLog(ctx context.Context, of providers.Bucket, since time
 	}
 	read := 0
 	for _, o := range objects {
-		about, err := a.read(ctx, sdk.ToString(o.Key))
+		about, err := a.read(ctx, sdk.ToString(o.Key), sdk.ToTime(o.LastModified))
 		if about {
 			read++
 		}
@@ -201,9 +201,10 @@ func (a *access) fail(action string, err error) error {
 	return a.b.fail(fmt.Sprintf("read the access log of bucket %q in bucket %q", a.of.Name, a.of.Log.Bucket), action, err)
 }
 
-// read gives the requests of one log object; about is whether it is about this
-// bucket. One that is gone since it was listed, or archived, is passed over.
-func (a *access) read(ctx context.Context, key string) (about bool, err error) {
+// read gives the requests of one log object, and of one about this bucket also the
+// lines that are not as documented; about is whether it is. One that is gone since
+// it was listed, or archived, is passed over.
+func (a *access) read(ctx context.Context, key string, delivered time.Time) (about bool, err error) {
 	out, err := a.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &a.of.Log.Bucket, Key: &key})
 	switch c := code(err); {
 	case c == "NoSuchKey" || c == "InvalidObjectState":
@@ -213,15 +214,25 @@ func (a *access) read(ctx context.Context, key string) (about bool, err error) {
 	}
 	defer out.Body.Close()
 	lines := bufio.NewReaderSize(out.Body, maxLogLine)
+	odd := 0
+	defer func() {
+		for ; about && odd > 0; odd-- {
+			a.each(providers.LogEntry{Time: delivered.UTC()})
+		}
+	}()
 	for {
 		line, err := lines.ReadSlice('\n')
-		entry, bucket, ok := parseLog(strings.TrimRight(string(line), "\r\n"))
+		text := strings.TrimRight(string(line), "\r\n")
+		entry, bucket, ok := parseLog(text)
 		for errors.Is(err, bufio.ErrBufferFull) { // no line of S3's is so long
 			ok = false
 			_, err = lines.ReadSlice('\n')
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return about, a.fail("", fmt.Errorf("read %s: %w", key, err))
+		}
+		if !ok && text != "" {
+			odd++
 		}
 		// A log object is about one bucket [S3 User Guide: How are logs delivered?].
 		if ok && bucket != a.of.Name && !about {

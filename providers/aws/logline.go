@@ -14,8 +14,9 @@ import (
 
 // logLine is a line of an access log up to the two headers of the client's [S3
 // User Guide: Amazon S3 server access log format]. S3 escapes no quote within
-// the request line, hence its end is where the numbers follow.
-var logLine = regexp.MustCompile(`^\S+ (\S+) \[([^\]]+)\] \S+ (\S+) \S+ (\S+) \S+ (?:"(.*?)"|-) (\d{3}|-) (\S+) (?:\d+|-) (?:\d+|-) (?:\d+|-) (?:\d+|-) (.*)$`)
+// the request line, hence its end is where the numbers follow. Requesters have no
+// blank, but for origin access identities, whose ARN has four.
+var logLine = regexp.MustCompile(`^(\S+) (\S+) \[([^\]]+)\] \S+ (\S+(?: \S+){0,4}?) \S+ (\S+) \S+ (?:"(.*?)"|-) (\d{3}|-) (\S+) (?:\d+|-) (?:\d+|-) (?:\d+|-) (?:\d+|-) (.*)$`)
 
 // parseLog reads one line; ok is false for one that is not as documented. Fields
 // that S3 added in the course of time may be missing at the end, and others may
@@ -25,14 +26,14 @@ func parseLog(line string) (e providers.LogEntry, bucket string, ok bool) {
 	if m == nil {
 		return providers.LogEntry{}, "", false
 	}
-	at, err := time.Parse("02/Jan/2006:15:04:05 -0700", m[2])
+	at, err := time.Parse("02/Jan/2006:15:04:05 -0700", m[3])
 	if err != nil {
 		return providers.LogEntry{}, "", false
 	}
-	e = providers.LogEntry{Time: at.UTC(), Operation: printable(given(m[4])), Error: printable(given(m[7]))}
-	e.Status, _ = strconv.Atoi(m[6]) // 0 for "-"
-	e.Method, e.Path, e.Query = requestLine(m[5])
-	agent, more := clientHeaders(m[8])
+	e = providers.LogEntry{Time: at.UTC(), Operation: printable(given(m[5])), Error: printable(given(m[8]))}
+	e.Status, _ = strconv.Atoi(m[7]) // 0 for "-"
+	e.Method, e.Path, e.Query = requestLine(m[6])
+	agent, more := clientHeaders(m[9])
 	e.UserAgent = printable(agent)
 	// version, host id, signature, cipher, authentication, host, TLS, …
 	field := func(i int) string {
@@ -43,10 +44,36 @@ func parseLog(line string) (e providers.LogEntry, bucket string, ok bool) {
 	}
 	presigned := func(p string) bool { return strings.EqualFold(p, "X-Amz-Signature") || p == "Signature" }
 	e.Presigned = field(4) == "QueryString" || slices.ContainsFunc(e.Query, presigned)
-	e.Signed = e.Presigned || given(m[3]) != "" || field(2) != "" || field(4) != ""
+	e.Signed = e.Presigned || given(m[4]) != "" || field(2) != "" || field(4) != ""
+	if e.Signed {
+		e.Signer = signer(m[1], m[4])
+	}
 	e.TLS = field(3) != ""
 	e.Host = hostName(field(5))
-	return e, m[1], true
+	return e, m[2], true
+}
+
+// principal is the ARN of a user, a role or a whole account, service a service's
+// name as the log spells it.
+var (
+	principal = regexp.MustCompile(`^arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):`)
+	service   = regexp.MustCompile(`^svc:([a-z0-9.-]+\.amazonaws\.com)$`)
+)
+
+// signer is whose credentials a request had: the canonical ID of an account, the
+// ARN of a user or of an assumed role, svc: and a service's name [S3 User Guide:
+// Amazon S3 server access log format, Requester].
+func signer(owner, requester string) string {
+	if m := principal.FindStringSubmatch(requester); m != nil {
+		return m[1]
+	}
+	if m := service.FindStringSubmatch(requester); m != nil {
+		return m[1]
+	}
+	if given(requester) != "" && requester == owner {
+		return providers.SignerOwner
+	}
+	return providers.SignerUnknown
 }
 
 // given is a field, "" for one that S3 does not know or that does not apply.

@@ -294,13 +294,19 @@ func (p accessPort) AccountBlock(ctx context.Context) (*providers.PublicAccessBl
 	return out, nil
 }
 
-func (p accessPort) Readers(ctx context.Context, name string) ([]string, error) {
-	var out []string
+func (p accessPort) Readers(ctx context.Context, name string) ([]providers.Reader, error) {
+	var out []providers.Reader
 	err := p.w.call(ctx, p.op("Access.Readers", name, false), func(time.Time) error {
 		for _, id := range sortedKeys(p.w.dists) {
 			d := p.w.dists[id]
-			if _, b, ok := s3Host(d.settings.OriginDomain); ok && b == name && d.account == p.a.label {
-				out = append(out, id)
+			n := 0
+			for _, host := range append([]string{d.settings.OriginDomain}, d.also...) {
+				if _, b, ok := s3Host(host); ok && (b == name || b == "") {
+					n++
+				}
+			}
+			if n > 0 && d.account == p.a.label {
+				out = append(out, providers.Reader{ID: id, Origins: n})
 			}
 		}
 		return nil
@@ -436,6 +442,12 @@ func (w *World) AddOriginAccess(label, name string, signs bool) string {
 	c := &providers.OriginAccess{ID: "E" + code(13, "control", label, name), Name: name, Signs: signs}
 	w.edit(func(time.Time) { w.accounts[label].controls[c.ID] = c })
 	return c.ID
+}
+
+// AddOrigin gives a distribution another origin beside the one that its default
+// behaviour uses.
+func (w *World) AddOrigin(id, domain string) {
+	w.edit(func(time.Time) { w.dists[id].also = append(w.dists[id].also, domain) })
 }
 
 // dumpAccess is the part of Dump about who may read what.

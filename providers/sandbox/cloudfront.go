@@ -55,6 +55,8 @@ type distribution struct {
 	// served is what the edges have, nil before the first deployment ended.
 	served *providers.Settings
 	tags   map[string]string
+	// also are the domains of origins that the default behaviour does not use.
+	also   []string
 	log    []tagging
 	faults map[string][]byte
 	cache  map[string]*cached
