@@ -242,6 +242,12 @@ func (c changedBuckets) Bucket(ctx context.Context, name, region string) (provid
 	return b, err
 }
 
+func (c changedBuckets) Site(ctx context.Context, name, region string, website bool) (providers.Bucket, error) {
+	b, err := c.Buckets.Site(ctx, name, region, website)
+	c.change(&b)
+	return b, err
+}
+
 // TestPolicyBlocks: a policy that denies CloudFront blocks the bucket's plan
 // before any link is fetched.
 func TestPolicyBlocks(t *testing.T) {

@@ -42,6 +42,12 @@ const (
 	partProof
 	// partSwept: what the sweep tells of a finished bucket's tags is enough.
 	partSwept
+	// partShape is what decides how a distribution is made: where the bucket is, and
+	// its CORS rules.
+	partShape
+	// partLinks is what links are picked from and compared by, while they are not
+	// proven.
+	partLinks
 
 	PartNames Part = 0
 	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
@@ -210,8 +216,10 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartTags, o.a.Dist == nil || parts&partSwept != 0 && o.a.finished(), o.tags},
 		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
 		{PartBucket, o.a.switched() && !compares, o.bucket},
+		{partShape, o.a.switched() || o.shaped(), o.shape},
 		{partCount, !b.Watch.S3Metrics || o.a.begun(), o.counted},
 		{PartObjects, o.a.switched() && !compares, o.objects},
+		{partLinks, o.a.switched(), o.links},
 		{PartCertificate, o.covered(), o.certificates},
 		{PartValidation, false, o.validations},
 		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
@@ -393,7 +401,38 @@ func (o *observer) full(ctx context.Context) error {
 }
 
 func (o *observer) bucket(ctx context.Context) error {
-	s, err := o.acc.Buckets.Bucket(ctx, o.b.Name, o.b.Region)
+	return o.keep(o.acc.Buckets.Bucket(ctx, o.b.Name, o.b.Region))
+}
+
+// shaped: the distribution was made, and the rest is read from it (rule 14).
+func (o *observer) shaped() bool {
+	return o.a.Dist != nil && hasOwnPolicy(o.b, o.a) && regionOf(o.b, o.a) != ""
+}
+
+func (o *observer) shape(ctx context.Context) error {
+	return o.keep(o.acc.Buckets.Site(ctx, o.b.Name, o.b.Region, false))
+}
+
+// links reads nothing while the proof of the links holds: no verdict needs it
+// then. A locked bucket is compared by its policy, too.
+func (o *observer) links(ctx context.Context) error {
+	if proven(o.b, o.a) {
+		return nil
+	}
+	if o.a.Crumbs.locked() {
+		if err := o.bucket(ctx); err != nil || o.a.Bucket == nil {
+			return err
+		}
+		return o.objects(ctx)
+	}
+	if err := o.keep(o.acc.Buckets.Site(ctx, o.b.Name, o.b.Region, siteKind(o.b, o.a) == providers.WebsiteOrigin)); err != nil || o.a.Bucket == nil {
+		return err
+	}
+	return o.objects(ctx)
+}
+
+// keep notes what S3 said of the bucket.
+func (o *observer) keep(s providers.Bucket, err error) error {
 	if errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) {
 		o.a.Findings = append(o.a.Findings, bucketUnread(o.b, err))
 		return nil

@@ -312,6 +312,9 @@ func switchNames(ctx context.Context, s scene) error {
 	}
 	s.a.Dist.ETag = d.ETag
 	if !proven(s.b, s.a) {
+		if s.a.Bucket == nil {
+			return notYet("distribution " + d.ID + " was changed since its links were compared")
+		}
 		if err := verifyLinks(ctx, s); err != nil {
 			return err
 		}

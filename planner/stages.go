@@ -57,16 +57,16 @@ func table(g Goal) []stage {
 func migrateStages() []stage {
 	const certificate = PartCertificate | PartValidation
 	return []stage{
-		{MetricsCount, nil, PartBucket | partCount, Create, checkCount, startCounting, everyAPI},
+		{MetricsCount, nil, partShape | partCount, Create, checkCount, startCounting, everyAPI},
 		{CertificateRequest, nil, PartCertificate, Create, checkCertificateRequest, requestCertificate, everyAPI},
 		{CertificateValidate, []Kind{CertificateRequest}, certificate, Create, checkCertificateValidate, validateCertificate, everyDNS},
 		{CertificateIssued, []Kind{CertificateValidate}, PartCertificate, Wait, checkCertificateIssued, nil, everyAPI},
-		{PolicyEnsure, nil, PartBucket | PartPolicy, Create, checkPolicy, ensurePolicy, everyAPI},
-		{DistributionCreate, []Kind{CertificateIssued, PolicyEnsure}, PartTags | PartFull | PartBucket | PartCertificate | PartPolicy, Create, checkDistribution, putDistribution, everyAPI},
+		{PolicyEnsure, nil, partShape | PartPolicy, Create, checkPolicy, ensurePolicy, everyAPI},
+		{DistributionCreate, []Kind{CertificateIssued, PolicyEnsure}, PartTags | PartFull | partShape | PartCertificate | PartPolicy, Create, checkDistribution, putDistribution, everyAPI},
 		{DistributionDeployed, []Kind{DistributionCreate}, PartNames, Wait, checkDeployed, nil, everyAPI},
-		{LinksVerify, []Kind{DistributionDeployed}, PartTags | PartBucket | PartObjects, Check, checkLinks, verifyLinks, everyAPI},
+		{LinksVerify, []Kind{DistributionDeployed}, PartTags | partLinks, Check, checkLinks, verifyLinks, everyAPI},
 		{TTLLower, []Kind{DistributionCreate}, PartTags | PartAuthoritative, Change, checkTTLLower, lowerTTL, everyDNS},
-		{DNSSwitch, []Kind{LinksVerify, TTLLower}, PartTags | PartBucket | PartObjects, Change, checkSwitch, switchNames, everyAPI},
+		{DNSSwitch, []Kind{LinksVerify, TTLLower}, PartTags | partLinks, Change, checkSwitch, switchNames, everyAPI},
 		{DNSPropagated, []Kind{DNSSwitch}, PartTags | PartAuthoritative | PartResolvers, Wait, checkPropagated, nil, everyDNS},
 		{TrafficWatch, []Kind{DNSPropagated}, PartTags | partTraffic, Check, checkWatch, watchTraffic, everyWatch},
 		{TTLRestore, []Kind{TrafficWatch}, PartTags, Change, checkTTLRestore, restoreTTL, everyDNS},

@@ -28,21 +28,30 @@ type LimiterOptions struct {
 // turn before every attempt, and tell what the attempt met. Those whose context
 // is Urgent are served before the others, and each kind in the order it came.
 //
-// A refusal for the rate takes three tenths off it. Where the rate is documented
-// it comes back to that by a twentieth each second. Where it is not, the rate
-// comes back to just below where it was refused, and from there it feels its way
-// up, slowly at first and faster the longer nothing is refused. It rises above
-// its beginning only up to Most, and only while somebody waits: a rate that
-// nobody used up says nothing.
+// It finds the rate as TCP finds that of a line. While nothing was refused, the
+// rate doubles every two seconds. A refusal tells what is allowed: what the API
+// let through since the one before, in that time. The rate falls to four fifths
+// of that, comes back to it quickly at first and then ever more slowly, and from
+// there feels its way up: slowly, then faster, at last as in the beginning. It
+// rises only while somebody waits, for a rate that nobody used up says nothing,
+// and never above Most; a documented rate begins there.
 type Limiter struct {
 	clock Clock
 	o     LimiterOptions
 
 	// mu guards the fields below; it is never held while waiting.
 	mu sync.Mutex
-	// rate is what is allowed now, a second; ceiling is just below where it was
-	// refused last, 0 while it was not.
-	rate, ceiling float64
+	// rate is what is allowed now, a second; ceiling is what the API allowed when it
+	// refused last, 0 while nobody knows, and spell how long the rate takes to come
+	// back there, seconds.
+	rate, ceiling, spell float64
+	// good is the rate that was held for a while before it was doubled again.
+	good float64
+	// Since from, when the last refusal that counted came, attempts were let
+	// through, and somebody waited for so many seconds.
+	from    time.Time
+	through int
+	waited  float64
 	// tokens were there at the moment at.
 	tokens float64
 	at     time.Time
@@ -215,10 +224,16 @@ func (l *Limiter) take(turns int) {
 const (
 	// oneRefusal is how long refusals belong together: what is sent before the API
 	// has counted the lower rate is refused as well.
-	oneRefusal = time.Second
-	// sameCeiling is how long after a refusal another one says nothing about the
-	// rate: what the API had saved up is used up.
-	sameCeiling = 5 * time.Second
+	oneRefusal = 250 * time.Millisecond
+	// doubling is how long the rate takes to double where no limit is known, seconds.
+	doubling = 2
+	// remains is what a refusal leaves of the rate that the API allowed.
+	remains = 0.8
+	// A spell is short at first, and longer with each refusal, seconds. At a slow API
+	// it gets longer than elsewhere, to spellTurns requests: of the few that it allows
+	// too many would be refused.
+	leastSpell, mostSpell, slowSpell = 5, 10, 60
+	spellTurns                       = 30
 )
 
 // Saw tells what an attempt met that was sent at the time sent: throttled says
@@ -228,41 +243,74 @@ func (l *Limiter) Saw(sent time.Time, throttled bool) {
 	defer l.mu.Unlock()
 	l.missing(1) // tokens until now are of the rate until now
 	now := l.clock.Now()
-	since := min(now.Sub(l.saw), time.Second).Seconds()
-	l.saw = now
 	if throttled {
 		l.throttled++
 	}
+	if l.o.PerSecond <= 0 {
+		return
+	}
+	if l.from.IsZero() {
+		l.from, l.saw = sent, sent
+	}
+	waited := 0.0
+	if len(l.urgent)+len(l.others) > 0 {
+		waited = min(now.Sub(l.saw).Seconds(), max(1, 2/l.rate))
+	}
+	l.saw = now
+	l.waited += waited
 	switch {
-	case l.o.PerSecond <= 0:
-	case throttled && sent.Sub(l.cut) >= oneRefusal:
-		if l.o.Most > l.o.PerSecond && (l.ceiling == 0 || sent.Sub(l.cut) >= sameCeiling) {
-			l.ceiling = max(l.rate*0.9, l.o.PerSecond/8)
-		}
-		l.cut = now
-		l.rate = max(l.rate*0.7, l.o.PerSecond/8)
-		l.tokens = min(l.tokens, 0)
 	case !throttled:
-		l.rate = l.risen(since)
+		l.through++
+		l.rise(waited)
+	case sent.Sub(l.cut) >= oneRefusal:
+		l.fall(now)
 	}
 }
 
-// risen is the rate after some seconds, at most one, without a refusal.
-func (l *Limiter) risen(seconds float64) float64 {
-	top, base := l.o.PerSecond, max(l.ceiling, l.o.PerSecond)
-	if l.o.Most > top && (l.ceiling > top || len(l.urgent)+len(l.others) > 0) {
-		top = l.o.Most
-	}
+// fall takes the rate below what the API allowed: what it let through, if the rate
+// was used up; otherwise the refusal was somebody else's doing. Where the rate grew
+// since the last refusal, the API may have had more to give than was asked of it.
+func (l *Limiter) fall(now time.Time) {
+	least := l.o.PerSecond / 8
+	took := now.Sub(l.from).Seconds()
+	grown := 0.0 // the part of the rate that is known to be good
 	switch {
-	case l.rate >= top:
-		return l.rate
+	case took <= 0 || l.waited < took*3/4:
+		grown = 1
 	case l.ceiling == 0:
-		return min(l.rate+base/20*seconds, top)
-	case l.rate < l.ceiling:
-		return min(l.rate+base/20*seconds, l.ceiling, top)
+		grown = max(0.75, min(0.95, l.good/l.rate))
+	case l.waited >= l.spell:
+		grown = 0.95
 	}
-	minutes := l.clock.Now().Sub(l.cut).Minutes()
-	return min(l.rate+l.ceiling/500*(1+minutes*minutes)*seconds, top)
+	l.ceiling = max(l.rate*grown, least)
+	if took > 0 {
+		l.ceiling = max(l.ceiling, min(l.rate, float64(l.through+1)/took))
+	}
+	l.spell = min(max(took, 2*l.spell, leastSpell), max(mostSpell, min(spellTurns/l.ceiling, slowSpell)))
+	l.rate = max(l.ceiling*remains, least)
+	l.tokens = min(l.tokens, 0)
+	l.from, l.cut, l.through, l.waited = now, now, 0, 0
+}
+
+// rise lets the rate grow after an attempt that was let through, before which
+// somebody waited for so many seconds.
+func (l *Limiter) rise(waited float64) {
+	if waited == 0 {
+		return
+	}
+	if l.ceiling > 0 {
+		x := l.waited/l.spell - 1
+		if x < 1 {
+			step := l.ceiling
+			if x > 0 {
+				step = max(step, l.o.PerSecond)
+			}
+			l.rate = min(max(l.rate, l.ceiling+(1-remains)*step*x*x*x), l.o.Most)
+			return
+		}
+		l.ceiling, l.good = 0, l.rate
+	}
+	l.rate = min(l.rate*math.Exp2(min(waited, 1)/doubling), l.o.Most)
 }
 
 // Hold keeps every request back for d: the API said so.

@@ -15,9 +15,10 @@ import (
 // bucket is an API that refuses for its rate, as AWS' do: it saves up burst
 // requests, and what it refuses costs nothing.
 type bucket struct {
-	rate, burst float64
+	burst float64
 
 	mu     sync.Mutex
+	rate   float64
 	tokens float64
 	at     time.Time
 }
@@ -57,42 +58,167 @@ func ask(t *testing.T, l *providers.Limiter, b *bucket) {
 	}
 }
 
-// Five hundred requests take at most 1.15 times what the API's rate allows,
-// whether the rate is where the limiter begins, below it, or above it, and few
-// are refused.
+// drop makes the rate another one from now on; what was saved up is gone.
+func (b *bucket) drop(rate float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rate, b.tokens, b.at = rate, 0, time.Now()
+}
+
+// met is what asking an API met.
+type met struct {
+	took time.Duration
+	// found is when, for the first time, ten seconds had let through nine tenths of
+	// what the API allows.
+	found time.Duration
+	// refused is the share of all attempts.
+	refused float64
+	rate    providers.Rate
+}
+
+// askAll makes n requests at the same time through l. after, unless nil, is called
+// when half of them are through, and found counts from then on.
+func askAll(t *testing.T, l *providers.Limiter, api *bucket, n int, half func()) met {
+	t.Helper()
+	began := time.Now()
+	var mu sync.Mutex
+	var through []time.Time
+	var m met
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			ask(t, l, api)
+			mu.Lock()
+			defer mu.Unlock()
+			through = append(through, time.Now())
+			if len(through) == n/2 && half != nil {
+				half()
+				through, began, half = make([]time.Time, n/2), time.Now(), nil
+				m.found = 0
+			}
+			past := through[:0:0]
+			for i := len(through) - 1; i >= 0 && time.Since(through[i]) < 10*time.Second; i-- {
+				past = append(past, through[i])
+			}
+			if m.found == 0 && float64(len(past)) >= 9*api.rate {
+				m.found = time.Since(began)
+			}
+		})
+	}
+	all.Wait()
+	m.took, m.rate = time.Since(began), l.Rate()
+	m.refused = float64(m.rate.Throttled) / float64(m.rate.Requests)
+	return m
+}
+
+// Requests take at most 1.15 times what the API's rate allows, whether the rate is
+// where the limiter begins, below it or above it, the limiter knows it within
+// half a minute, and of all requests less than a twentieth is refused.
 func TestLimiterFindsTheRate(t *testing.T) {
+	const undocumented, most = 1, 50
+	type api struct{ rate, burst float64 }
 	for name, c := range map[string]struct {
-		begins, most, rate, burst float64
-		times                     float64
+		begins, most float64
+		api          api
+		times        float64
+		found        time.Duration
 	}{
-		"at the beginning":           {begins: 1, most: 10, rate: 1, burst: 5, times: 1.15},
-		"half as much":               {begins: 1, most: 10, rate: 0.5, burst: 5, times: 1.15},
-		"twice as much":              {begins: 1, most: 10, rate: 2, burst: 10, times: 1.15},
-		"no burst":                   {begins: 5, most: 50, rate: 5, burst: 2, times: 1.15},
-		"documented":                 {begins: 5, most: 5, rate: 5, burst: 5, times: 1.02},
-		"documented, shared by half": {begins: 5, most: 5, rate: 2.5, burst: 5, times: 1.5},
+		"1, burst 2":      {undocumented, most, api{1, 2}, 1.15, 30 * time.Second},
+		"1, burst 20":     {undocumented, most, api{1, 20}, 1.15, 30 * time.Second},
+		"2, burst 2":      {undocumented, most, api{2, 2}, 1.15, 30 * time.Second},
+		"2, burst 20":     {undocumented, most, api{2, 20}, 1.15, 30 * time.Second},
+		"5, no burst":     {undocumented, most, api{5, 1}, 1.35, 45 * time.Second}, // two at once end the first climb at once
+		"5, burst 5":      {undocumented, most, api{5, 5}, 1.15, 30 * time.Second},
+		"5, burst 10":     {undocumented, most, api{5, 10}, 1.15, 30 * time.Second},
+		"5, burst 100":    {undocumented, most, api{5, 100}, 1.15, 30 * time.Second},
+		"20, burst 5":     {undocumented, most, api{20, 5}, 1.15, 30 * time.Second},
+		"20, burst 20":    {undocumented, most, api{20, 20}, 1.15, 30 * time.Second},
+		"20, burst 200":   {undocumented, most, api{20, 200}, 1.15, 30 * time.Second},
+		"half of 1":       {undocumented, most, api{0.5, 5}, 1.15, time.Minute},
+		"documented":      {5, 5, api{5, 5}, 1.02, 12 * time.Second},
+		"half is another": {5, 5, api{2.5, 5}, 1.15, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const n = 500
-				api := newBucket(c.rate, c.burst)
+				n := max(300, int(60*c.api.rate))
+				api := newBucket(c.api.rate, c.api.burst)
 				l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{API: "x", PerSecond: c.begins, Most: c.most, Burst: 2})
-				began := time.Now()
-				var all sync.WaitGroup
-				for range n {
-					all.Go(func() { ask(t, l, api) })
+				m := askAll(t, l, api, n, nil)
+				bound := time.Duration((float64(n) - c.api.burst) / c.api.rate * float64(time.Second))
+				ratio := float64(m.took) / float64(bound)
+				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n, m.took.Round(time.Second), ratio,
+					m.found.Round(time.Second), 100*m.refused, m.rate.PerSecond)
+				if ratio > c.times || m.found == 0 || m.found > c.found || m.refused > 0.05 {
+					t.Errorf("want at most %.2f, %s, 5 %%", c.times, c.found)
 				}
-				all.Wait()
-				took, bound := time.Since(began), time.Duration((n-c.burst)/c.rate*float64(time.Second))
-				r := l.Rate()
-				t.Logf("%d requests took %s, %.3f of the bound; %d refused, %.2f a second in the end", n, took.Round(time.Second), float64(took)/float64(bound), r.Throttled, r.PerSecond)
-				if float64(took) > c.times*float64(bound) {
-					t.Errorf("%d requests took %s, more than %.2f times %s", n, took, c.times, bound)
-				}
-				if r.Throttled > n/4 || r.Requests != n+r.Throttled || r.Waiting != 0 {
-					t.Errorf("%+v", r)
+				if m.rate.Requests != n+m.rate.Throttled || m.rate.Waiting != 0 {
+					t.Errorf("%+v", m.rate)
 				}
 			})
+		})
+	}
+}
+
+// A rate that changes while it is used is found again.
+func TestLimiterFollowsTheRate(t *testing.T) {
+	for name, c := range map[string]struct{ from, to float64 }{
+		"falls a little": {5, 4}, "falls": {20, 5}, "falls far": {20, 1}, "rises": {2, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newBucket(c.from, 10)
+				l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{API: "x", PerSecond: 1, Most: 50, Burst: 2})
+				n := 2 * int(max(200, 60*c.to))
+				m := askAll(t, l, api, n, func() { api.drop(c.to) })
+				bound := time.Duration(float64(n/2) / c.to * float64(time.Second))
+				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n/2, m.took.Round(time.Second),
+					float64(m.took)/float64(bound), m.found.Round(time.Second), 100*m.refused, m.rate.PerSecond)
+				if m.found == 0 || m.found > time.Minute || m.refused > 0.07 || float64(m.took) > 1.2*float64(bound) {
+					t.Error("want a minute, 7 %, 1.2")
+				}
+			})
+		})
+	}
+}
+
+// Two programs that share an account's rate, of which one came later, each get a
+// part of it: none less than a fifth, while both ask.
+func TestLimiterShares(t *testing.T) {
+	for _, rate := range []float64{2, 5, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			api := newBucket(rate, rate)
+			n := int(rate * 400)
+			var through [2]int
+			var refused [2]float64
+			var all sync.WaitGroup
+			for i := range 2 {
+				all.Go(func() {
+					time.Sleep(time.Duration(i) * time.Minute)
+					l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{API: "x", PerSecond: 1, Most: 50, Burst: 2})
+					end := time.Now().Add(time.Duration(6-i) * time.Minute)
+					var own sync.WaitGroup
+					var mu sync.Mutex
+					for range n {
+						own.Go(func() {
+							ask(t, l, api)
+							mu.Lock()
+							defer mu.Unlock()
+							if left := time.Until(end); left > 0 && left < 4*time.Minute {
+								through[i]++
+							}
+						})
+					}
+					own.Wait()
+					r := l.Rate()
+					refused[i] = float64(r.Throttled) / float64(r.Requests)
+				})
+			}
+			all.Wait()
+			both := through[0] + through[1]
+			t.Logf("%g a second, in four minutes: %v of %g, refused %.3f", rate, through, rate*240, refused)
+			if float64(both) < 0.87*rate*240 || min(through[0], through[1])*5 < both || max(refused[0], refused[1]) > 0.07 {
+				t.Errorf("%v of %g, refused %.3f", through, rate*240, refused)
+			}
 		})
 	}
 }

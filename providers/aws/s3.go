@@ -165,19 +165,44 @@ func (b *buckets) Bucket(ctx context.Context, name, region string) (providers.Bu
 		return providers.Bucket{}, err
 	}
 	out := providers.Bucket{Name: name, Region: region, ACLsEnabled: true}
-	reads := b.reads(client, &out)
+	if err := b.askAll(ctx, b.reads(client, &out), name, region); err != nil {
+		return providers.Bucket{}, err
+	}
+	return out, nil
+}
+
+// Site implements providers.Buckets.
+func (b *buckets) Site(ctx context.Context, name, region string, website bool) (providers.Bucket, error) {
+	client, region, err := b.in(ctx, name, region)
+	if err != nil {
+		return providers.Bucket{}, err
+	}
+	out := providers.Bucket{Name: name, Region: region}
+	reads := []read{readCORS(client, &out)}
+	if website {
+		reads = append(reads, readWebsite(client, &out))
+	}
+	if err := b.askAll(ctx, reads, name, region); err != nil {
+		return providers.Bucket{}, err
+	}
+	return out, nil
+}
+
+// askAll asks all at the same time. Of several errors it gives the first in the
+// order of reads, so that a plan says the same each time.
+func (b *buckets) askAll(ctx context.Context, reads []read, name, region string) error {
 	errs := make([]error, len(reads))
 	var asked sync.WaitGroup
 	for i, r := range reads {
 		asked.Go(func() { errs[i] = b.ask(ctx, r, name, region) })
 	}
 	asked.Wait()
-	for _, err := range errs { // the first in this order, so that a plan says the same each time
+	for _, err := range errs {
 		if err != nil {
-			return providers.Bucket{}, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (b *buckets) ask(ctx context.Context, r read, name, region string) error {
@@ -232,29 +257,37 @@ func policyReads(client *s3.Client, out *providers.Bucket) []read {
 	}
 }
 
+func readWebsite(client *s3.Client, out *providers.Bucket) read {
+	return read{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
+		got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: &out.Name})
+		if err == nil {
+			out.Website, err = website(got)
+		}
+		return err
+	}}
+}
+
+func readCORS(client *s3.Client, out *providers.Bucket) read {
+	return read{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
+		got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: &out.Name})
+		if err != nil || len(got.CORSRules) == 0 {
+			return cmp.Or(err, errPartial)
+		}
+		for _, r := range got.CORSRules {
+			out.CORS = append(out.CORS, providers.CORSRule{
+				Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders,
+				Expose: r.ExposeHeaders, MaxAge: sdk.ToInt32(r.MaxAgeSeconds),
+			})
+		}
+		return nil
+	}}
+}
+
 func settingReads(client *s3.Client, out *providers.Bucket) []read {
 	name := &out.Name
 	return []read{
-		{"website configuration", "s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", func(ctx context.Context) error {
-			got, err := client.GetBucketWebsite(ctx, &s3.GetBucketWebsiteInput{Bucket: name})
-			if err == nil {
-				out.Website, err = website(got)
-			}
-			return err
-		}},
-		{"CORS configuration", "s3:GetBucketCORS", "NoSuchCORSConfiguration", func(ctx context.Context) error {
-			got, err := client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: name})
-			if err != nil || len(got.CORSRules) == 0 {
-				return cmp.Or(err, errPartial)
-			}
-			for _, r := range got.CORSRules {
-				out.CORS = append(out.CORS, providers.CORSRule{
-					Origins: r.AllowedOrigins, Methods: r.AllowedMethods, Headers: r.AllowedHeaders,
-					Expose: r.ExposeHeaders, MaxAge: sdk.ToInt32(r.MaxAgeSeconds),
-				})
-			}
-			return nil
-		}},
+		readWebsite(client, out),
+		readCORS(client, out),
 		{"object ownership", "s3:GetBucketOwnershipControls", "OwnershipControlsNotFoundError", func(ctx context.Context) error {
 			got, err := client.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})
 			if err != nil || got.OwnershipControls == nil {

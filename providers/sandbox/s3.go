@@ -142,6 +142,23 @@ func (p bucketsPort) Bucket(ctx context.Context, name, region string) (providers
 	return out, nil
 }
 
+func (p bucketsPort) Site(ctx context.Context, name, region string, website bool) (providers.Bucket, error) {
+	var out providers.Bucket
+	err := p.w.call(ctx, p.op("Buckets.Site", name, false), func(time.Time) error {
+		b, err := p.own(name, region)
+		if err != nil {
+			return err
+		}
+		all := b.port()
+		out = providers.Bucket{Name: all.Name, Region: all.Region, CORS: all.CORS}
+		if website {
+			out.Website = all.Website
+		}
+		return nil
+	})
+	return out, err
+}
+
 func (b *bucket) port() providers.Bucket {
 	out := providers.Bucket{
 		Name: b.Name, Region: b.Region, RequesterPays: b.RequesterPays,
