@@ -13,6 +13,8 @@ type htmlCell struct {
 	// a verdict, or "number".
 	Code  bool
 	Class string
+	// And is a word behind it, such as how many more are alike.
+	And string
 }
 
 // htmlTable is a table of a page; the template "table" draws it.
@@ -31,7 +33,7 @@ func htmlFile(title, body string, data any) (string, error) {
 		"text": visible,
 		"code": func(s string) template.HTML { return template.HTML(htmlCode(s)) },
 	})
-	for _, part := range []string{htmlPage, htmlTableTemplate, htmlFindingTemplate, `{{define "body"}}` + body + `{{end}}`} {
+	for _, part := range []string{htmlPage, htmlTableTemplate, htmlFindingTemplate, ownsTemplate, `{{define "body"}}` + body + `{{end}}`} {
 		var err error
 		if t, err = t.Parse(part); err != nil {
 			return "", fmt.Errorf("read template of %s: %w", title, err)
@@ -68,7 +70,7 @@ const htmlPage = `<!DOCTYPE html>
 </html>
 `
 
-const htmlTableTemplate = `{{define "cell"}}{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}{{end -}}
+const htmlTableTemplate = `{{define "cell"}}{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}{{with .And}} {{text .}}{{end}}{{end -}}
 {{define "table"}}<div class="wide"><table>
 <thead><tr>{{range .Head}}<th scope="col"{{with .Class}} class="{{.}}"{{end}}>{{template "cell" .}}</th>{{end}}</tr></thead>
 <tbody>
@@ -136,6 +138,10 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .before, .after { padding-left: 1.2em; text-indent: -1.2em; }
 .before span, .after span { font-weight: 700; }
 .row { padding-left: 1.2em; }
+.names { columns: 20rem; max-height: 18rem; overflow-y: auto; margin: .5rem 0; padding: .5rem .8rem; list-style: none; font-size: .9375rem;
+  background: var(--block); border: 1px solid var(--line); border-radius: .3rem; }
+.names li, .owns li { overflow-wrap: anywhere; break-inside: avoid; }
+.owns { padding-left: 1.2rem; font-size: .9375rem; }
 .timeline { margin: .5rem 0; }
 .lane { display: grid; grid-template-columns: 11rem minmax(6rem, 1fr) minmax(0, 1.2fr); gap: .1rem .8rem; align-items: center; padding: .15rem 0; font-size: .875rem; }
 .lane > * { overflow-wrap: anywhere; min-width: 0; }
@@ -155,6 +161,6 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
   :is(article, .cards) td { border: 0; padding: .1rem 0; text-align: left; } .cards td:empty { display: none; }
   :is(article, .cards) td[data-label]::before { content: attr(data-label) " "; color: var(--soft); } }
 @media print { :root { color-scheme: light; --text: #000; --soft: #444; --ground: #fff; --block: #fff; --line: #999; --good: #000; --odd: #000; --bad: #000; }
-  main { max-width: none; padding: 0; } article { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; }
+  main { max-width: none; padding: 0; } article { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; } .names { max-height: none; overflow: visible; }
   details::details-content { content-visibility: visible; display: block; } }
 `

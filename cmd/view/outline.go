@@ -3,6 +3,7 @@ package view
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,8 +18,11 @@ type outlined struct {
 	Result *planner.Result
 	Events []planner.Event
 	// Alike are the addresses of other buckets, of which the same would be said,
-	// each with its own names.
-	Alike []string
+	// each with its own names; others are those buckets.
+	Alike  []string
+	others []outlined
+	// shares is what CloudFront serves of all of them, in a few words.
+	shares string
 }
 
 // outline is every bucket of a plan, and of what happened to it when run is not
@@ -85,28 +89,70 @@ func alike(all []outlined) []outlined {
 		key := o.likeness()
 		if i, ok := at[key]; ok {
 			out[i].Alike = append(out[i].Alike, o.Address)
+			out[i].others = append(out[i].others, o)
 			continue
 		}
 		at[key] = len(out)
 		out = append(out, o)
 	}
+	for i := range out {
+		out[i].joinResults()
+	}
 	return out
 }
 
+// joinResults has the first of buckets that are alike end in the words that fit
+// all of them: what differs is left open, and the last time until which one waits.
+func (o *outlined) joinResults() {
+	if o.Result == nil || len(o.others) == 0 {
+		return
+	}
+	end := *o.Result
+	end.Traffic = nil
+	var why likeCell
+	for _, x := range append([]outlined{*o}, o.others...) {
+		words, _ := likeCellWords(x.Result.Why, append([]string{x.Address, x.Bucket}, x.CNAMEs...))
+		why.add(words)
+		if u := x.Result.Until; u != nil && (end.Until == nil || u.After(*end.Until)) {
+			end.Until = u
+		}
+	}
+	end.Why = why.String()
+	o.shares = shareWords(o.traffics())
+	o.Result = &end
+}
+
+// traffics are what was measured of each of the buckets that are alike.
+func (o outlined) traffics() (all []*planner.Traffic) {
+	for _, x := range append([]outlined{o}, o.others...) {
+		all = append(all, x.Result.Traffic)
+	}
+	return all
+}
+
 // likeness is all that is said of a bucket, with a sign for each of its own
-// names. The test links differ from bucket to bucket and are no difference; the
-// times of a run are none either.
+// names. What its steps say of its own distribution and certificate, and of times,
+// is no difference, nor are some minutes more or less; the test links differ from
+// bucket to bucket and are none; the times of a run are none either.
 func (o outlined) likeness() string {
 	bp := o.BucketPlan
 	bp.Fingerprint = ""
+	bp.Expect, bp.Switch, bp.Mixed = roughly(bp.Expect), roughly(bp.Switch), roughly(bp.Mixed)
 	bp.Steps = slices.Clone(bp.Steps)
-	for i := range bp.Steps {
-		bp.Steps[i].Links = nil
+	for i, s := range bp.Steps {
+		s.Links, s.Expect = nil, roughly(s.Expect)
+		s.Why, s.Undo = ownThings.ReplaceAllString(s.Why, own), ownThings.ReplaceAllString(s.Undo, own)
+		s.Changes = slices.Clone(s.Changes)
+		for j, c := range s.Changes {
+			s.Changes[j].Before, s.Changes[j].After = ownThings.ReplaceAllString(c.Before, own), ownThings.ReplaceAllString(c.After, own)
+		}
+		bp.Steps[i] = s
 	}
 	var end *planner.Result
 	if o.Result != nil {
 		r := *o.Result
 		r.Until, r.Traffic = nil, nil
+		r.Why = ownThings.ReplaceAllString(r.Why, own)
 		end = &r
 	}
 	text, err := json.Marshal([]any{bp, end})
@@ -127,6 +173,20 @@ func (o outlined) likeness() string {
 		key = replaceWord(key, string(own[1:len(own)-1]), fmt.Sprintf("\x00%d\x00", i))
 	}
 	return key
+}
+
+// ownThings are what AWS has made for one bucket, and times: the ID and the domain
+// of a distribution, a certificate, the record that validates one.
+var ownThings = regexp.MustCompile(`\bE[0-9A-Z]{9,}\b|\bd[0-9a-z]{8,}\.cloudfront\.net\b|\barn:aws[a-z-]*:acm:[0-9a-z:/-]+|` +
+	`\b_[0-9a-z]{8,}\.|\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z`)
+
+// roughly is a time in which some minutes are no difference.
+func roughly(s planner.Seconds) planner.Seconds {
+	to := planner.Seconds(60)
+	if s > 20*60 {
+		to = 10 * 60
+	}
+	return (s + to - 1) / to * to
 }
 
 // replaceWord replaces word in text where it is no part of a longer one.

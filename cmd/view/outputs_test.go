@@ -77,7 +77,7 @@ func everyPlan() planner.Plan {
 	}
 	return planner.Plan{
 		FormatVersion: planner.FormatVersion, Goal: planner.Migrate,
-		Waves: []planner.PlanWave{{Name: "<b>canary", Buckets: 1, Switches: 1}, {Buckets: 4, Soak: 1800}},
+		Waves: []planner.PlanWave{{Name: "<b>canary", Buckets: 1, Switches: 1, Parallelism: 2, MaxFailures: ptr(1)}, {Buckets: 4, Soak: 1800, Parallelism: 10}},
 		Quotas: []planner.QuotaUse{{Kind: planner.QuotaKinds()[0], Limit: 200, Used: 198, Plan: 5}, {Account: "x", Kind: planner.QuotaKinds()[3], Limit: 2500, Used: 1, Plan: 2, Default: true, Why: "<b>denied"},
 			{Provider: "dns_provider.route53.main", Zone: "example.com", Kind: planner.QuotaKinds()[8], Plan: 12, Takes: 60}},
 		Summary: planner.Summary{ToMigrate: 2, UnderWay: 3, Done: 1, Blocked: 2, Held: 1, Switches: 1},

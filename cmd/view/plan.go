@@ -43,69 +43,71 @@ func finished(bp planner.BucketPlan) bool {
 	return bp.Standing == planner.StandDone && len(bp.Findings) == 0 && len(bp.Steps) == 0
 }
 
-// blocks are the buckets in their order, under their waves. Of many buckets those
-// that are alike share a block.
+// blocks are the buckets in their order, under their waves, each of which is said
+// once. Of many buckets those that are alike share a block.
 func (s Style) blocks(b *strings.Builder, p planner.Plan) {
 	items, done := planned(p)
-	listed, wave := false, -1
-	for _, o := range items {
-		if i := slices.IndexFunc(p.Waves, func(w planner.PlanWave) bool { return w.Name == o.Wave }); i != wave && !finished(o.BucketPlan) {
-			wave = i
-			if i >= 0 {
-				head := upper(waveTitle(o.Wave)) + ": "
-				s.hang(b, s.paint(bold, head), len(head), waveWords(p, i))
-				b.WriteByte('\n')
-			}
-		}
-		if finished(o.BucketPlan) {
-			if done <= doneShown {
-				s.doneLine(b, p.Goal, o.BucketPlan)
-				listed = true
-			}
-			continue
-		}
+	listed, next := false, 0
+	gap := func() {
 		if listed {
 			b.WriteByte('\n')
-			listed = false
 		}
+		listed = false
+	}
+	// heads says the first n waves, as far as they were not said yet.
+	heads := func(n int) {
+		for busy := slices.ContainsFunc(p.Waves, func(w planner.PlanWave) bool { return w.Buckets > 0 }); busy && next < n; next++ {
+			gap()
+			head := upper(waveTitle(p.Waves[next].Name)) + ": "
+			s.hang(b, s.paint(bold, head), len(head), waveWords(p, next))
+			b.WriteByte('\n')
+		}
+	}
+	for _, o := range items {
+		isDone := finished(o.BucketPlan)
+		if isDone && done > doneShown {
+			continue
+		}
+		heads(1 + waveAt(p, o.Wave))
+		if isDone {
+			s.doneLine(b, p.Goal, o.BucketPlan)
+			listed = true
+			continue
+		}
+		gap()
 		s.block(b, p.Goal, o)
 		b.WriteByte('\n')
 	}
-	if listed {
-		b.WriteByte('\n')
-	}
+	heads(len(p.Waves))
+	gap()
 	if done > doneShown {
 		fmt.Fprintf(b, "%d buckets are done and not shown.\n\n", done)
 	}
 }
 
-// planned are the buckets of a plan in their order, of many those that are alike
-// together, and how many are done.
+// waveAt is a wave's place in the plan, -1 where it has none.
+func waveAt(p planner.Plan, name string) int {
+	return slices.IndexFunc(p.Waves, func(w planner.PlanWave) bool { return w.Name == name })
+}
+
+// planned are the buckets of a plan in the order of its waves, of many those that
+// are alike together, and how many are done.
 func planned(p planner.Plan) (items []outlined, done int) {
+	var busy, over []outlined
 	for _, bp := range p.Buckets {
-		items = append(items, outlined{BucketPlan: bp})
+		o := outlined{BucketPlan: bp}
+		items = append(items, o)
 		if finished(bp) {
-			done++
-		}
-	}
-	if len(items)-done < manyBuckets {
-		return items, done
-	}
-	var busy []outlined
-	for _, o := range items {
-		if !finished(o.BucketPlan) {
+			over = append(over, o)
+		} else {
 			busy = append(busy, o)
 		}
 	}
-	busy = alike(busy)
-	if done <= doneShown {
-		for _, o := range items {
-			if finished(o.BucketPlan) {
-				busy = append(busy, o)
-			}
-		}
+	if len(busy) >= manyBuckets {
+		items = append(alike(busy), over...)
+		slices.SortStableFunc(items, func(a, b outlined) int { return waveAt(p, a.Wave) - waveAt(p, b.Wave) })
 	}
-	return busy, done
+	return items, len(over)
 }
 
 // Summary is the last line of a plan.
@@ -210,7 +212,7 @@ func (s Style) block(b *strings.Builder, g planner.Goal, o outlined) {
 		b.WriteString(tail)
 	}
 	if len(o.Alike) > 0 {
-		fmt.Fprintf(b, "\n  The same, each with its own names and links, for %d more:\n", len(o.Alike))
+		fmt.Fprintf(b, "\n  The same, each with its own names, IDs and links, for %d more:\n", len(o.Alike))
 		s.listed(b, 4, o.Alike)
 	}
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,16 +28,27 @@ type planPage struct {
 // planPart is a bucket there.
 type planPart struct {
 	Title, Class, Headline string
-	Open                   bool
-	Facts                  []fact
-	Findings               []planner.Finding
-	StepsTitle             string
-	Steps                  []planStep
-	Timelines              []timeline
-	Events                 htmlTable
-	Traffic                *planner.Traffic
-	Curves                 template.HTML
+	// And counts the buckets that are alike.
+	And         string
+	Open        bool
+	Facts       []fact
+	Findings    []planner.Finding
+	StepsTitle  string
+	Steps       []planStep
+	Timelines   []timeline
+	EventsTitle string
+	Events      htmlTable
+	Traffic     *planner.Traffic
+	Curves      template.HTML
+	// More are the other buckets of which the same is said, Owns what was each
+	// one's own in a run.
+	More []alikeName
+	Owns []togetherOwn
 }
+
+// alikeName is a bucket that is named with others: its address, and its names as
+// far as the address does not have them.
+type alikeName struct{ Address, Names string }
 
 // planStep is a step there.
 type planStep struct {
@@ -68,14 +80,14 @@ func PlanHTML(p planner.Plan) (string, error) {
 		title += ": the way back to S3"
 	}
 	page := planPage{Title: title, Summary: Summary(p), Meaning: meaning(p), Findings: worst(p.Findings), Waves: htmlWaves(p, nil), Quotas: htmlQuotas(p)}
-	items := outline(p, nil)
+	items := grouped(outline(p, nil))
 	page.Table.Head = htmlHead("bucket", "names", "standing", "what would happen", "takes", "findings")
 	for _, o := range items {
 		takes := ""
 		if o.Expect > 0 {
 			takes = Duration(o.Expect.Duration())
 		}
-		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: o.Address, Code: true}, {Text: strings.Join(o.CNAMEs, ", "), Code: true},
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: o.Address, Code: true, And: o.and()}, {Text: strings.Join(o.CNAMEs, ", "), Code: true},
 			{Text: o.word(), Class: o.class()}, {Text: doing(o.BucketPlan)}, {Text: takes}, {Text: findingCounts(o.Findings)}})
 	}
 	page.parts(p.Goal, items, nil)
@@ -91,10 +103,10 @@ func RunHTML(r Run) (string, error) {
 	if r.Approval != nil {
 		page.Approved = "Approved " + r.Approval.words() + "."
 	}
-	items := outline(r.Plan, &r)
+	items := grouped(outline(r.Plan, &r))
 	page.Table.Head = htmlHead("bucket", "names", "outcome", "stage", "why")
 	for _, o := range items {
-		row := []htmlCell{{Text: o.Address, Code: true}, {Text: strings.Join(o.CNAMEs, ", "), Code: true}, {Text: o.word(), Class: o.class()}, {}, {}}
+		row := []htmlCell{{Text: o.Address, Code: true, And: o.and()}, {Text: strings.Join(o.CNAMEs, ", "), Code: true}, {Text: o.word(), Class: o.class()}, {}, {}}
 		if o.Result != nil {
 			row[3].Text = string(o.Result.Stage)
 			row[4].Text, _ = resultWords(*o.Result)
@@ -143,30 +155,42 @@ func (o outlined) class() string {
 	return ""
 }
 
+// grouped are the buckets of a page: of many, those that are alike share a part.
+func grouped(items []outlined) []outlined {
+	if len(items) < manyBuckets {
+		return items
+	}
+	return alike(items)
+}
+
+// and counts the buckets of which the same is said, "" for none.
+func (o outlined) and() string {
+	if len(o.Alike) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("and %d alike", len(o.Alike))
+}
+
 // parts are the buckets of which the table does not say all.
 func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report) {
 	for _, o := range items {
-		if len(o.Steps)+len(o.Findings)+len(o.Events) == 0 && (o.Result == nil || settled(o.Result.Outcome)) {
+		if len(o.Steps)+len(o.Findings)+len(o.Events)+len(o.Alike) == 0 && (o.Result == nil || settled(o.Result.Outcome)) {
 			continue
 		}
-		part := planPart{Title: o.Address, Class: o.class(), Headline: o.headline(), Facts: o.facts(g), Findings: worst(o.Findings)}
+		part := planPart{Title: o.Address, And: o.and(), Class: o.class(), Headline: o.headline(), Facts: o.facts(g), Findings: worst(o.Findings)}
 		part.Open = o.class() == "broken"
 		for _, s := range o.Steps {
 			part.Steps = append(part.Steps, newPlanStep(s))
 		}
+		part.StepsTitle = "Steps"
 		if r == nil {
-			part.StepsTitle, part.Timelines = "Steps", expected(o.BucketPlan)
+			part.Timelines = expected(o.BucketPlan)
 		} else {
-			part.StepsTitle, part.Timelines = "What was planned", actual(o.Events, *r)
+			part.StepsTitle = "What was planned"
+			part.happened(o, *r)
 		}
-		if o.Result != nil {
-			part.Traffic, part.Curves = o.Result.Traffic, svgCurves(o.Result.Traffic)
-		}
-		if len(o.Events) > 0 {
-			part.Events.Head = htmlHead("time", "step", "what happened")
-		}
-		for _, e := range o.Events {
-			part.Events.Rows = append(part.Events.Rows, []htmlCell{{Text: moment(e.Time), Class: "number"}, {Text: string(e.Kind)}, {Text: happened(e)}})
+		for _, x := range o.others {
+			part.More = append(part.More, alikeName{x.Address, namesBeside(x.BucketPlan)})
 		}
 		page.Parts = append(page.Parts, part)
 	}
@@ -175,6 +199,46 @@ func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report)
 			page.Parts[i].Open = true
 		}
 	}
+}
+
+// happened is a bucket's part of a run, or that of all that are alike.
+func (part *planPart) happened(o outlined, r planner.Report) {
+	events := slices.Clone(o.Events)
+	names := map[string][]string{}
+	for _, x := range append([]outlined{o}, o.others...) {
+		if x.Address != o.Address {
+			events = append(events, x.Events...)
+		}
+		names[x.Address] = append([]string{x.Address, x.Bucket}, x.CNAMEs...)
+	}
+	slices.SortStableFunc(events, func(a, b planner.Event) int { return a.Time.Compare(b.Time) })
+	part.Timelines = actual(events, r)
+	if o.Result != nil && len(o.others) == 0 {
+		part.Traffic, part.Curves = o.Result.Traffic, svgCurves(o.Result.Traffic)
+	}
+	if len(events) == 0 {
+		return
+	}
+	if len(o.others) > 0 {
+		t := joined(events, names, func(e planner.Event) []string { return []string{happened(e)} })
+		part.EventsTitle, part.Events, part.Owns = "What happened to them", t.table("what happened"), t.owns
+		return
+	}
+	part.EventsTitle, part.Events.Head = "All events", htmlHead("time", "step", "what happened")
+	for _, e := range events {
+		part.Events.Rows = append(part.Events.Rows, []htmlCell{{Text: moment(e.Time), Class: "number"}, {Text: string(e.Kind)}, {Text: happened(e)}})
+	}
+}
+
+// namesBeside are the names of a bucket that its address does not have.
+func namesBeside(bp planner.BucketPlan) string {
+	var names []string
+	for _, n := range bp.CNAMEs {
+		if !strings.Contains(bp.Address, n) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // facts are the lines at the head of a bucket.
@@ -196,6 +260,8 @@ func (o outlined) facts(g planner.Goal) []fact {
 		add("bucket", o.Bucket, true)
 	}
 	add("region", o.Region, true)
+	add("wave", o.Wave, false)
+	add("traffic", o.shares, false)
 	outlook := "outlook"
 	if o.Result != nil {
 		outlook = "planned"
@@ -323,12 +389,23 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{end -}}
 `
 
+// ownsTemplate is what was each bucket's own in a run of many.
+const ownsTemplate = `{{define "owns"}}{{if .}}<details class="events"><summary>When each step of each bucket was done</summary>
+<ul class="owns">
+{{range .}}<li>{{code .Address}} {{text .Words}}</li>
+{{end}}</ul></details>
+{{end}}{{end}}`
+
 // partsTemplate are the buckets of a planPage.
-const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
+const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{end}}><summary><h2>{{code .Title}}{{with .And}} {{.}}{{end}}</h2> <span class="word {{.Class}}">{{text .Headline}}</span></summary>
 <dl>
 {{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
 {{end}}</dl>
-{{range .Findings}}{{template "finding" .}}{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
+{{with .More}}<p>The same, each with its own names, IDs and links, for {{len .}} more:</p>
+<ul class="names" tabindex="0">
+{{range .}}<li>{{code .Address}}{{with .Names}} {{text .}}{{end}}</li>
+{{end}}</ul>
+{{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
 <figure class="timeline">
 {{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:min({{.Left}}%, 100% - 3px);width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
 {{end}}<figcaption class="soft">0 to {{.Length}}</figcaption>
@@ -337,9 +414,9 @@ const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{e
 {{with .Traffic}}<h3>Traffic</h3>
 <p>{{text .Says}}</p>
 {{range .Unknown}}<p class="soft">Not known: {{text .}}</p>
-{{end}}{{end}}{{.Curves}}{{if .Events.Rows}}<details class="events"><summary>All events</summary>
+{{end}}{{end}}{{.Curves}}{{if .Events.Rows}}<details class="events"><summary>{{.EventsTitle}}</summary>
 <div class="cards">{{template "table" .Events}}</div></details>
-{{end}}{{if .Steps}}<h3>{{.StepsTitle}}</h3>
+{{end}}{{template "owns" .Owns}}{{if .Steps}}<h3>{{.StepsTitle}}</h3>
 <ol class="steps">
 {{range .Steps}}<li><p><span class="sign {{.Action}}">{{.Sign}}</span> <b>{{.Kind}}</b> <span class="soft">{{.Action}}</span></p>
 <p>{{text .Words}}</p>

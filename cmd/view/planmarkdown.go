@@ -201,6 +201,9 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 	if o.Result != nil {
 		p.add(markdownTraffic(o.Result.Traffic), markdownFold)
 	}
+	if o.shares != "" {
+		p.add("\n"+upper(o.shares)+".\n", markdownFold)
+	}
 	if o.Result != nil && len(o.Steps) > 0 {
 		p.add("\n**What was planned**\n\n", markdownFold)
 	}
@@ -218,7 +221,7 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 	names := ranges(o.Alike)
 	var b strings.Builder
 	closing := markdownFold
-	fmt.Fprintf(&b, "The same, each with its own names and links, for %d more", len(o.Alike))
+	fmt.Fprintf(&b, "The same, each with its own names, IDs and links, for %d more", len(o.Alike))
 	fold := len(names) > namesInLine
 	if fold {
 		fmt.Fprintf(&b, ":\n\n<details><summary>%d more</summary>\n\n", len(o.Alike))

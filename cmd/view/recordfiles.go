@@ -23,6 +23,8 @@ type recordPart struct {
 	planPage
 	Head             []fact
 	Changes, Answers htmlTable
+	// Owns are, of many buckets, each one's own times and values.
+	Owns []togetherOwn
 }
 
 // RecordHTML is a record as one self-contained HTML file: how it ended for each
@@ -32,32 +34,140 @@ type recordPart struct {
 func RecordHTML(rec Record) (string, error) {
 	page := recordPage{Summary: upper(rec.outcomes()) + ".", Times: rec.times(), Notes: rec.Notes, GoOn: rec.further()}
 	page.Table.Head = htmlHead("bucket", "names", "ended", "why", "switched", "went back", "run")
-	for _, b := range rec.Buckets {
-		why, _ := resultWords(b.Result)
+	for _, row := range rec.rows() {
+		b, why := row.first, row.why.String()
 		end := outlined{Result: &b.Result}
-		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Result.Address, Code: true}, {Text: strings.Join(b.CNAMEs, ", "), Code: true},
-			{Text: end.headline(), Class: end.class()}, {Text: why}, {Text: stamp(b.Switched)}, {Text: stamp(b.Back)}, {Text: b.File}})
+		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Result.Address, Code: true, And: row.and()}, {Text: strings.Join(b.CNAMEs, ", "), Code: true},
+			{Text: end.headline(), Class: end.class()}, {Text: why}, {Text: row.switched.words()}, {Text: row.back.words()}, {Text: b.File}})
 	}
 	for _, r := range rec.Runs {
-		part := recordPart{planPage: planPage{Title: r.File, Findings: worst(r.Run.Plan.Findings), Waves: htmlWaves(r.Run.Plan, &r.Run.Report), Quotas: htmlQuotas(r.Run.Plan)}}
-		for _, h := range r.head() {
-			part.Head = append(part.Head, fact{h[0], h[1], h[0] == "configuration"})
-		}
-		part.Changes.Head = htmlHead("time", "bucket", "stage", "what", "before", "after")
-		for _, c := range changesOf(r.Run) {
-			before, after := beforeAfter(c.Changes)
-			part.Changes.Rows = append(part.Changes.Rows, []htmlCell{{Text: moment(c.Time), Class: "number"}, {Text: c.Address, Code: true},
-				{Text: string(c.Kind)}, {Text: happened(c)}, {Text: before, Code: true}, {Text: after, Code: true}})
-		}
-		part.Answers.Head = htmlHead("time", "bucket", "stage", "what was found")
-		for _, e := range answersOf(r.Run) {
-			part.Answers.Rows = append(part.Answers.Rows, []htmlCell{{Text: moment(e.Time), Class: "number"}, {Text: e.Address, Code: true},
-				{Text: string(e.Kind)}, {Text: happened(e)}})
-		}
-		part.parts(r.Run.Plan.Goal, outline(r.Run.Plan, &r.Run), &r.Run.Report)
-		page.Runs = append(page.Runs, part)
+		page.Runs = append(page.Runs, newRecordPart(r))
 	}
 	return htmlFile("edgeward report", recordTemplate, page)
+}
+
+// newRecordPart is a run of a record.
+func newRecordPart(r RecordRun) recordPart {
+	part := recordPart{planPage: planPage{Title: r.File, Findings: worst(r.Run.Plan.Findings), Waves: htmlWaves(r.Run.Plan, &r.Run.Report), Quotas: htmlQuotas(r.Run.Plan)}}
+	for _, h := range r.head() {
+		part.Head = append(part.Head, fact{h[0], h[1], h[0] == "configuration"})
+	}
+	items := grouped(outline(r.Run.Plan, &r.Run))
+	if changes, answers := changesOf(r.Run), answersOf(r.Run); len(r.Run.Plan.Buckets) >= manyBuckets {
+		part.together(changes, answers, namesOf(r.Run.Plan))
+	} else {
+		part.each(changes, answers)
+	}
+	part.parts(r.Run.Plan.Goal, items, &r.Run.Report)
+	if part.Owns != nil {
+		for i := range part.Parts { // they stand with the run
+			part.Parts[i].Owns = nil
+		}
+	}
+	return part
+}
+
+// each has a row for every change and every answer.
+func (part *recordPart) each(changes, answers []planner.Event) {
+	part.Changes.Head = htmlHead("time", "bucket", "stage", "what", "before", "after")
+	for _, c := range changes {
+		before, after := beforeAfter(c.Changes)
+		part.Changes.Rows = append(part.Changes.Rows, []htmlCell{{Text: moment(c.Time), Class: "number"}, {Text: c.Address, Code: true},
+			{Text: string(c.Kind)}, {Text: happened(c)}, {Text: before, Code: true}, {Text: after, Code: true}})
+	}
+	part.Answers.Head = htmlHead("time", "bucket", "stage", "what was found")
+	for _, e := range answers {
+		part.Answers.Rows = append(part.Answers.Rows, []htmlCell{{Text: moment(e.Time), Class: "number"}, {Text: e.Address, Code: true},
+			{Text: string(e.Kind)}, {Text: happened(e)}})
+	}
+}
+
+// together has a row for what many buckets have alike, and a line for each bucket
+// with the times and the values that are its own.
+func (part *recordPart) together(changes, answers []planner.Event, names map[string][]string) {
+	changed := joined(changes, names, func(e planner.Event) []string {
+		before, after := beforeAfter(e.Changes)
+		return []string{happened(e), before, after}
+	})
+	found := joined(answers, names, func(e planner.Event) []string { return []string{happened(e)} })
+	part.Changes, part.Answers = changed.table("what", "before", "after"), found.table("what was found")
+	both := together{moments: append(changed.moments, found.moments...)}
+	both.each()
+	part.Owns = both.owns
+}
+
+// recordRow is a row of a record's table: a bucket, or of many all that ended
+// alike.
+type recordRow struct {
+	first          RecordBucket
+	n              int
+	why            likeCell
+	switched, back timeSpan
+}
+
+// timeSpan is from the first of some times to the last; the zero value has none.
+type timeSpan struct{ from, to time.Time }
+
+func (s *timeSpan) add(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	if s.from.IsZero() || t.Before(s.from) {
+		s.from = t
+	}
+	if t.After(s.to) {
+		s.to = t
+	}
+}
+
+// words are it, "" for none.
+func (s timeSpan) words() string {
+	from, to := stamp(s.from), stamp(s.to)
+	switch {
+	case from == to:
+		return from
+	case from[:10] == to[:10]:
+		return from + " to " + to[11:]
+	}
+	return from + " to " + to
+}
+
+func (r recordRow) and() string {
+	if r.n < 2 {
+		return ""
+	}
+	return fmt.Sprintf("and %d alike", r.n-1)
+}
+
+// rows are the buckets of a record in their order, of many those that ended alike
+// together.
+func (rec Record) rows() (rows []*recordRow) {
+	at := map[string]*recordRow{}
+	for i, b := range rec.Buckets {
+		why, _ := resultWords(b.Result)
+		words, key := likeCellWords(why, append([]string{b.Result.Address}, b.CNAMEs...))
+		key = strings.Join([]string{string(b.Result.Outcome), string(b.Result.Stage), b.File, fmt.Sprint(b.Switched.IsZero(), b.Back.IsZero()), key}, "\x01")
+		if len(rec.Buckets) < manyBuckets {
+			words, key = []string{why}, fmt.Sprint(i)
+		}
+		row := at[key]
+		if row == nil {
+			row = &recordRow{first: b}
+			at[key] = row
+			rows = append(rows, row)
+		}
+		row.n++
+		row.why.add(words)
+		row.switched.add(b.Switched)
+		row.back.add(b.Back)
+	}
+	slices.SortStableFunc(rows, func(a, b *recordRow) int {
+		if len(rec.Buckets) < manyBuckets {
+			return 0
+		}
+		return outlined{Result: &a.first.Result}.rank() - outlined{Result: &b.first.Result}.rank()
+	})
+	return rows
 }
 
 // stamp is a time to the second, "" for none.
@@ -98,7 +208,7 @@ const recordTemplate = `<h1>edgeward report</h1>
 <div class="cards">{{template "table" .Changes}}</div>
 {{end}}{{if .Answers.Rows}}<details><summary>Checks, and what servers answered</summary>
 <div class="cards">{{template "table" .Answers}}</div></details>
-{{end}}` + partsTemplate + `</section>
+{{end}}{{template "owns" .Owns}}` + partsTemplate + `</section>
 {{end}}`
 
 // RecordMarkdown is a record for an issue or a change request, at most

@@ -142,6 +142,7 @@ type statusPage struct {
 	Summary string
 	Table   htmlTable
 	Parts   []statusHTML
+	Groups  []statusGroupHTML
 }
 
 // statusHTML is a bucket there.
@@ -153,34 +154,155 @@ type statusHTML struct {
 	Curves          template.HTML
 }
 
-// StatusHTML is a status as one self-contained HTML file. Its error is a fault of
-// the program.
+// statusGroupHTML is buckets there of which the same is said.
+type statusGroupHTML struct {
+	Title, And, Headline, Class string
+	Facts                       []fact
+	Each                        []togetherOwn
+}
+
+// StatusHTML is a status as one self-contained HTML file. Of many buckets those
+// that need a look have a part each, and of the others those that are alike. Its
+// error is a fault of the program.
 func StatusHTML(r planner.StatusReport) (string, error) {
 	page := statusPage{Summary: "Status: " + statusCounts(r) + "."}
+	single, groups := driftedFirst(r.Buckets), []*statusGroup(nil)
+	if len(r.Buckets) >= manyBuckets {
+		single, groups = statusParts(r)
+	}
 	page.Table.Head = htmlHead("bucket", "standing", "stage", "why")
-	for _, b := range driftedFirst(r.Buckets) {
-		class := outlined{BucketPlan: planner.BucketPlan{Standing: b.Standing}}.class()
-		if len(b.Drift) > 0 {
-			class = "broken"
+	for _, b := range single {
+		page.add(b)
+	}
+	for _, g := range groups {
+		if len(g.who) == 1 {
+			page.add(g.first)
+			continue
 		}
-		page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Address, Code: true}, {Text: string(b.Standing), Class: class},
-			{Text: string(b.Stage)}, {Text: b.Why}})
-		part := statusHTML{BucketStatus: b, Headline: statusHeadline(b), Class: class, AskWords: strings.Join(b.Ask, ", "), Curves: svgCurves(b.Traffic)}
-		for _, n := range b.Names {
-			part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: "provider"}, {Text: orAbsent(n.Record), Code: true}, {Text: n.Serves}})
-			for _, x := range n.Authoritative {
-				part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: x.Server}, {Text: x.Answer, Code: true}, {Text: x.Serves}})
-			}
-			for _, x := range n.Resolvers {
-				part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: x.Server}, {Text: x.Answer, Code: true}, {Text: x.Serves}})
-			}
-		}
-		if part.Names.Rows != nil {
-			part.Names.Head = htmlHead("name", "asked", "answer", "served by")
-		}
-		page.Parts = append(page.Parts, part)
+		page.group(g)
 	}
 	return htmlFile("edgeward status", statusTemplate, page)
+}
+
+// standingClass is the page's class for where a bucket stands.
+func standingClass(b planner.BucketStatus) string {
+	if len(b.Drift) > 0 {
+		return "broken"
+	}
+	return outlined{BucketPlan: planner.BucketPlan{Standing: b.Standing}}.class()
+}
+
+// add is a bucket with all that each server answers.
+func (page *statusPage) add(b planner.BucketStatus) {
+	class := standingClass(b)
+	page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Address, Code: true}, {Text: string(b.Standing), Class: class},
+		{Text: string(b.Stage)}, {Text: b.Why}})
+	part := statusHTML{BucketStatus: b, Headline: statusHeadline(b), Class: class, AskWords: strings.Join(b.Ask, ", "), Curves: svgCurves(b.Traffic)}
+	for _, n := range b.Names {
+		part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: "provider"}, {Text: orAbsent(n.Record), Code: true}, {Text: n.Serves}})
+		for _, x := range slices.Concat(n.Authoritative, n.Resolvers) {
+			part.Names.Rows = append(part.Names.Rows, []htmlCell{{Text: n.Name, Code: true}, {Text: x.Server}, {Text: x.Answer, Code: true}, {Text: x.Serves}})
+		}
+	}
+	if part.Names.Rows != nil {
+		part.Names.Head = htmlHead("name", "asked", "answer", "served by")
+	}
+	page.Parts = append(page.Parts, part)
+}
+
+// group is buckets that are alike: what is the same once, and a line for each.
+func (page *statusPage) group(g *statusGroup) {
+	b, why := g.first, g.said.String()
+	class := standingClass(b)
+	and := fmt.Sprintf("and %d alike", len(g.who)-1)
+	page.Table.Rows = append(page.Table.Rows, []htmlCell{{Text: b.Address, Code: true, And: and}, {Text: string(b.Standing), Class: class},
+		{Text: string(b.Stage)}, {Text: why}})
+	part := statusGroupHTML{Title: b.Address, And: and, Class: class, Headline: string(b.Standing)}
+	if b.Stage != "" {
+		part.Headline += " at " + string(b.Stage)
+	}
+	for _, f := range []fact{{"why", why, false}, {"wave", b.Wave, false}, {"served by", g.serves, false}, {"traffic", shareWords(g.traffic), false}} {
+		if f.Text != "" {
+			part.Facts = append(part.Facts, f)
+		}
+	}
+	for _, u := range unknownOf(g.buckets) {
+		part.Facts = append(part.Facts, fact{"not known", u, false})
+	}
+	for _, x := range g.buckets {
+		part.Each = append(part.Each, togetherOwn{x.Address, statusEach(x)})
+	}
+	page.Groups = append(page.Groups, part)
+}
+
+// unknownOf are what is not known of the traffic of buckets, those that are alike
+// once.
+func unknownOf(buckets []planner.BucketStatus) (all []string) {
+	at := map[string]*likeCell{}
+	var order []string
+	n := map[string]int{}
+	for _, b := range buckets {
+		if b.Traffic == nil {
+			continue
+		}
+		names := []string{b.Address}
+		for _, x := range b.Names {
+			names = append(names, x.Name)
+		}
+		for _, u := range b.Traffic.Unknown {
+			words, key := likeCellWords(u, names)
+			if at[key] == nil {
+				at[key] = &likeCell{}
+				order = append(order, key)
+			}
+			at[key].add(words)
+			n[key]++
+		}
+	}
+	for _, key := range order {
+		text := at[key].String()
+		if n[key] < len(buckets) {
+			text += " (" + Count(n[key], "bucket") + ")"
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// statusEach is what is known of a bucket among many, in a line: the record at the
+// provider, who answers with whom, its findings, its traffic.
+func statusEach(b planner.BucketStatus) string {
+	var parts []string
+	for _, n := range b.Names {
+		text := orAbsent(n.Record) + answersInAll("name server", n.Authoritative) + answersInAll("resolver", n.Resolvers)
+		if !strings.Contains(b.Address, n.Name) {
+			text = n.Name + " " + text
+		}
+		parts = append(parts, text)
+	}
+	for _, f := range worst(b.Findings) {
+		parts = append(parts, string(f.Severity)+": "+f.Summary)
+	}
+	if b.Traffic != nil {
+		parts = append(parts, b.Traffic.Says)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// answersInAll counts servers by whom they send visitors to.
+func answersInAll(role string, says []planner.ServerSays) string {
+	n := map[string]int{}
+	var order []string
+	for _, x := range says {
+		if n[x.Serves]++; n[x.Serves] == 1 {
+			order = append(order, x.Serves)
+		}
+	}
+	text := ""
+	for _, who := range order {
+		text += ", " + Count(n[who], role) + " → " + who
+	}
+	return text
 }
 
 const statusTemplate = `<h1>edgeward status</h1>
@@ -201,4 +323,15 @@ const statusTemplate = `<h1>edgeward status</h1>
 {{end}}{{with .Traffic}}<p>{{text .Says}}</p>
 {{range .Unknown}}<p class="soft">Not known: {{text .}}</p>
 {{end}}{{end}}{{.Curves}}</section>
+{{end -}}
+{{range .Groups}}<section>
+<h2>{{code .Title}} {{.And}} <span class="word {{.Class}}">{{text .Headline}}</span></h2>
+<dl>
+{{range .Facts}}<dt>{{.Label}}</dt><dd>{{text .Text}}</dd>
+{{end}}</dl>
+<details><summary>Each of them</summary>
+<ul class="owns">
+{{range .Each}}<li>{{code .Address}} {{text .Words}}</li>
+{{end}}</ul></details>
+</section>
 {{end}}`

@@ -24,6 +24,7 @@ type statusGroup struct {
 	serves string
 	// traffic is what was measured of each.
 	traffic []*planner.Traffic
+	buckets []planner.BucketStatus
 }
 
 // statusMany is a status that is one screen: what needs a look by name and with
@@ -94,6 +95,7 @@ func statusParts(r planner.StatusReport) (loud []planner.BucketStatus, groups []
 		at[key].said.add(bs.Why, words)
 		at[key].who = append(at[key].who, bs.Address)
 		at[key].traffic = append(at[key].traffic, bs.Traffic)
+		at[key].buckets = append(at[key].buckets, bs)
 	}
 	order := []planner.Standing{planner.StandUnderWay, planner.StandNew, planner.StandDone}
 	slices.SortStableFunc(groups, func(a, b *statusGroup) int {

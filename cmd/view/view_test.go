@@ -110,7 +110,8 @@ func TestPlan(t *testing.T) {
 			CNAMEs: []string{name}, Standing: planner.StandDone})
 	}
 	waves := planner.Plan{Goal: planner.Migrate, Summary: planner.Summary{ToMigrate: 30, Switches: 30},
-		Waves: []planner.PlanWave{{Name: "canary", Buckets: 2, Switches: 2}, {Name: "early", Buckets: 8, Switches: 8, Soak: 1800}, {Buckets: 20, Switches: 20}}}
+		Waves: []planner.PlanWave{{Name: "done"}, {Name: "canary", Buckets: 2, Switches: 2, Parallelism: 1, MaxFailures: new(int)},
+			{Name: "early", Buckets: 8, Switches: 8, Soak: 1800, Parallelism: 20, MaxFailures: ptr(3)}, {Buckets: 20, Switches: 20, Parallelism: 10}}}
 	for i := range 30 {
 		name := fmt.Sprintf("s%02d.example.com", i)
 		wave := map[bool]string{true: "canary"}[i < 2]
@@ -350,3 +351,5 @@ func TestDoing(t *testing.T) {
 		t.Errorf("%s, not %s", got, want)
 	}
 }
+
+func ptr[T any](v T) *T { return &v }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/edgeward/edgeward/planner"
@@ -14,14 +15,52 @@ func waveTitle(name string) string {
 	return "wave " + name
 }
 
-// waveWords are how many buckets a wave has, and when it starts.
+// waveWords are how many buckets a wave has to do, when it starts, and how it goes.
 func waveWords(p planner.Plan, i int) string {
 	w := p.Waves[i]
-	text := Count(w.Buckets, "bucket") + " to do"
+	if w.Buckets == 0 {
+		return "nothing to do"
+	}
+	text := waveToDo(p, w)
 	if w.Switches > 0 {
 		text += ", " + counted(w.Switches, "switch", "switches")
 	}
-	return text + "; " + waveStarts(i, w.Soak)
+	text += "; " + waveStarts(i, w.Soak)
+	if w.Parallelism > 0 {
+		text += fmt.Sprintf("; %d at the same time", w.Parallelism)
+	}
+	return text + "; " + waveStops(w)
+}
+
+// waveToDo is how many of a wave's buckets have something to do, and of how many
+// where that is not all.
+func waveToDo(p planner.Plan, w planner.PlanWave) string {
+	if all := len(waveBuckets(p, w.Name)); all > w.Buckets {
+		return fmt.Sprintf("%d of %s to do", w.Buckets, Count(all, "bucket"))
+	}
+	return Count(w.Buckets, "bucket") + " to do"
+}
+
+// waveBuckets are the addresses of a wave's buckets in a plan.
+func waveBuckets(p planner.Plan, name string) (addresses []string) {
+	for _, b := range p.Buckets {
+		if b.Wave == name {
+			addresses = append(addresses, b.Address)
+		}
+	}
+	return addresses
+}
+
+// waveStops says after how many failed buckets a wave begins and switches no
+// further one.
+func waveStops(w planner.PlanWave) string {
+	switch {
+	case w.MaxFailures == nil:
+		return "any number may fail"
+	case *w.MaxFailures == 0:
+		return "stops when one fails"
+	}
+	return fmt.Sprintf("stops when more than %d fail", *w.MaxFailures)
 }
 
 func counted(n int, one, many string) string {
@@ -65,6 +104,9 @@ func waveTimes(w planner.WaveResult) string {
 	return moment(w.Started) + " to " + moment(w.Ended)
 }
 
+// waveNamed is how many names, or ranges of them, a row of a wave shows.
+const waveNamed = 6
+
 // waveTable is the waves of a plan, or of the run r of it, for Markdown and HTML:
 // the head, then a row a wave; nil without waves.
 func waveTable(p planner.Plan, r *planner.Report) (head []string, rows [][]string) {
@@ -75,9 +117,14 @@ func waveTable(p planner.Plan, r *planner.Report) (head []string, rows [][]strin
 		return []string{"wave", "has", "ended", "ran"}, rows
 	}
 	for i, w := range p.Waves {
-		rows = append(rows, []string{upper(waveTitle(w.Name)), Count(w.Buckets, "bucket"), counted(w.Switches, "switch", "switches"), upper(waveStarts(i, w.Soak))})
+		at := ""
+		if w.Parallelism > 0 {
+			at = fmt.Sprintf("%d at the same time, ", w.Parallelism)
+		}
+		rows = append(rows, []string{upper(waveTitle(w.Name)), waveToDo(p, w) + ", " + counted(w.Switches, "switch", "switches"),
+			upper(waveStarts(i, w.Soak)), at + waveStops(w), someNames(ranges(waveBuckets(p, w.Name)), waveNamed)})
 	}
-	return []string{"wave", "to do", "makes", "starts"}, rows
+	return []string{"wave", "has", "starts", "goes", "buckets"}, rows
 }
 
 // markdownWaves is that table in Markdown.
@@ -86,7 +133,11 @@ func markdownWaves(page *markdownPage, p planner.Plan, r *planner.Report) {
 	if rows == nil {
 		return
 	}
-	text := "\n" + markdownRow(head...) + markdownRow("---", "---", "---", "---")
+	rule := make([]string, len(head))
+	for i := range rule {
+		rule[i] = "---"
+	}
+	text := "\n" + markdownRow(head...) + markdownRow(rule...)
 	for _, row := range rows {
 		for i := range row {
 			row[i] = markdownText(short(row[i]))
