@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -171,7 +172,7 @@ func TestOriginAccess(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Fatalf("%v: %s", err, diff)
 	}
-	for bucket, want := range map[string][]string{"assets.example.com": {"E1"}, "other": {"E1"}, "nobody": nil} {
+	for bucket, want := range map[string][]providers.Reader{"assets.example.com": {{ID: "E1", Origins: 1}}, "other": {{ID: "E1", Origins: 1}}, "nobody": nil} {
 		if ids, err := acc.Access.Readers(t.Context(), bucket); err != nil || !cmp.Equal(ids, want) {
 			t.Errorf("%s is read by %v, %v", bucket, ids, err)
 		}
@@ -191,6 +192,55 @@ func TestOriginAccess(t *testing.T) {
 	}
 	if _, err := acc.Access.OriginAccess(t.Context()); err != nil || len(w.made("GET /origin-access-control")) != 2 {
 		t.Errorf("the list was not read anew after a creation: %v, %v", w.count(), err)
+	}
+}
+
+// TestReaders: an origin is the bucket's by whatever endpoint it asks, and in a
+// group of origins too [S3 User Guide: Methods for accessing a bucket; CloudFront
+// API Reference: Origin].
+func TestReaders(t *testing.T) {
+	environment(t, nil)
+	row := func(id string, origins ...string) string {
+		var items string
+		for i, o := range origins {
+			host, path, _ := strings.Cut(o, "/")
+			if path != "" {
+				path = "/" + path
+			}
+			items += fmt.Sprintf("<Origin><Id>o%d</Id><DomainName>%s</DomainName><OriginPath>%s</OriginPath></Origin>", i, host, path)
+		}
+		return "<DistributionSummary><Id>" + id + "</Id><ARN>" + id + "</ARN><Origins><Quantity>" + fmt.Sprint(len(origins)) + "</Quantity><Items>" + items + "</Items></Origins></DistributionSummary>"
+	}
+	rows := []string{
+		row("E1", "a.b.s3.eu-west-1.amazonaws.com", "other.example.com"), row("E2", "A.B.s3-website.eu-west-3.amazonaws.com"),
+		row("E3", "a.b.s3.amazonaws.com", "a.b.s3.dualstack.eu-west-1.amazonaws.com"), row("E4", "s3.eu-west-1.amazonaws.com/a.b/img"),
+		row("E5", "s3-eu-west-1.amazonaws.com"), row("E6", "x.s3.eu-west-1.amazonaws.com", "s3.amazonaws.com/a.bc"),
+		row("E7", "a.b"), row("E8", "notamazons3.example.com"), row("E9", "s3.x.s3.eu-west-1.amazonaws.com"),
+	}
+	_, acc := connect(func(c call) (*http.Response, error) {
+		return respond(200, `<DistributionList><Marker></Marker><MaxItems>100</MaxItems><IsTruncated>false</IsTruncated><Quantity>9</Quantity><Items>`+strings.Join(rows, "")+`</Items></DistributionList>`)
+	}, fast())
+	readers := func(rows ...string) (out []providers.Reader) {
+		for _, r := range rows {
+			id, twice := strings.CutSuffix(r, " 2")
+			out = append(out, providers.Reader{ID: id, Origins: 1})
+			if twice {
+				out[len(out)-1].Origins = 2
+			}
+		}
+		return out
+	}
+	for bucket, want := range map[string][]providers.Reader{
+		"a.b":     readers("E1", "E2", "E3 2", "E4", "E5"),
+		"x":       readers("E5", "E6"),
+		"s3.x":    readers("E5", "E9"),
+		"a.bc":    readers("E5", "E6"),
+		"nothing": readers("E5"), // S3 itself may be asked for any
+	} {
+		got, err := acc.Access.Readers(t.Context(), bucket)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v: %s", bucket, err, diff)
+		}
 	}
 }
 

@@ -36,19 +36,23 @@ func TestParseLog(t *testing.T) {
 			logBegin + logOwner + ` 3E57427F3EXAMPLE REST.GET.VERSIONING - "GET /assets.example.com?versioning HTTP/1.1" 200 - 113 - 7 - "-" "S3Console/0.4" - ` +
 				logHost + ` SigV4 ECDHE-RSA-AES128-GCM-SHA256 AuthHeader assets.example.com.s3.us-west-1.amazonaws.com TLSV1.2 arn:aws:s3:us-west-1:123456789012:accesspoint/example-AP Yes us-east-1`,
 			providers.LogEntry{Time: at(0, 0, 38), Operation: "REST.GET.VERSIONING", Method: "GET", Path: "/assets.example.com", Query: []string{"versioning"},
-				Status: 200, Host: "assets.example.com.s3.us-west-1.amazonaws.com", UserAgent: "S3Console/0.4", Signed: true, TLS: true},
+				Status: 200, Host: "assets.example.com.s3.us-west-1.amazonaws.com", UserAgent: "S3Console/0.4", Signed: true, Signer: providers.SignerOwner, TLS: true},
 		},
 		"an upload": {
 			logBegin + logOwner + ` DD6CC733AEXAMPLE REST.PUT.OBJECT s3-dg.pdf "PUT /assets.example.com/s3-dg.pdf HTTP/1.1" 200 - - 4406583 41754 28 "-" "S3Console/0.4" - ` +
 				logHost + ` SigV4 ECDHE-RSA-AES128-SHA AuthHeader assets.example.com.s3.us-west-1.amazonaws.com TLSV1.1`,
 			providers.LogEntry{Time: at(0, 0, 38), Operation: "REST.PUT.OBJECT", Method: "PUT", Path: "/assets.example.com/s3-dg.pdf", Status: 200,
-				Host: "assets.example.com.s3.us-west-1.amazonaws.com", UserAgent: "S3Console/0.4", Signed: true, TLS: true},
+				Host: "assets.example.com.s3.us-west-1.amazonaws.com", UserAgent: "S3Console/0.4", Signed: true, Signer: providers.SignerOwner, TLS: true},
 		},
 		"a visitor": {begin + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "http://example.com/" "Mozilla/5.0 (X11; Linux)"` + end, get("Mozilla/5.0 (X11; Linux)")},
 		"before 2018, without the later fields": {begin + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "-" "curl/7.15.1" -`,
 			func() providers.LogEntry { e := get("curl/7.15.1"); e.Host = ""; return e }()},
 		"before 2018, of an account": {strings.Replace(begin, " - ", " "+logOwner+" ", 1) + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "-" "curl" -`,
-			func() providers.LogEntry { e := get("curl"); e.Host, e.Signed = "", true; return e }()},
+			func() providers.LogEntry {
+				e := get("curl")
+				e.Host, e.Signed, e.Signer = "", true, providers.SignerOwner
+				return e
+			}()},
 		"fields of times to come": {begin + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "-" "curl"` + end + ` - - eu-west-1 x y z`, get("curl")},
 		"no agent":                {begin + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "-" "-"` + end, get("")},
 		"no agent, no quotes":     {begin + `"GET /logo.png HTTP/1.1" 200 - 10 10 9 8 - -` + end, get("")},
@@ -75,7 +79,7 @@ func TestParseLog(t *testing.T) {
 			begin + `"GET /logo.png?response-content-type=a%2Fb&X-Amz-Signature=0123&x=1&x=2 HTTP/1.1" 200 - 10 10 9 8 "-" "c" - h SigV4 - QueryString assets.example.com -`,
 			func() providers.LogEntry {
 				e := get("c")
-				e.Query, e.Signed, e.Presigned = []string{"X-Amz-Signature", "response-content-type", "x"}, true, true
+				e.Query, e.Signed, e.Presigned, e.Signer = []string{"X-Amz-Signature", "response-content-type", "x"}, true, true, providers.SignerUnknown
 				return e
 			}(),
 		},
@@ -83,12 +87,13 @@ func TestParseLog(t *testing.T) {
 			begin + `"GET /logo.png?AWSAccessKeyId=A&Signature=b%3D&Expires=1 HTTP/1.1" 403 SignatureDoesNotMatch 10 10 9 8 "-" "c"` + end,
 			func() providers.LogEntry {
 				e := get("c")
+				e.Signer = providers.SignerUnknown
 				e.Query, e.Signed, e.Presigned, e.Status, e.Error = []string{"AWSAccessKeyId", "Expires", "Signature"}, true, true, 403, "SignatureDoesNotMatch"
 				return e
 			}(),
 		},
 		"of S3 itself": {logBegin + `AmazonS3 3E57 S3.EXPIRE.OBJECT old.txt - - - - 1234 - - "-" "-" - - - - - - -`,
-			providers.LogEntry{Time: at(0, 0, 38), Operation: "S3.EXPIRE.OBJECT", Signed: true}},
+			providers.LogEntry{Time: at(0, 0, 38), Operation: "S3.EXPIRE.OBJECT", Signed: true, Signer: providers.SignerUnknown}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -108,6 +113,39 @@ func TestParseLog(t *testing.T) {
 	} {
 		if e, _, ok := parseLog(line); ok {
 			t.Errorf("%s is read as %+v", name, e)
+		}
+	}
+}
+
+// Who signed, as the log spells it: the S3 User Guide (Amazon S3 server access log
+// format, Requester) has canonical IDs and ARNs; CloudFront with an origin access
+// control is svc:cloudfront.amazonaws.com in logs that people show, without an
+// address and a User-Agent.
+func TestParseLogSigner(t *testing.T) {
+	tests := map[string]struct{ requester, auth, want string }{
+		"nobody":                    {"-", "-", ""},
+		"the owner":                 {logOwner, "AuthHeader", providers.SignerOwner},
+		"another account's root":    {strings.Repeat("0a", 32), "AuthHeader", providers.SignerUnknown},
+		"a user":                    {"arn:aws:iam::111122223333:user/alice", "AuthHeader", "111122223333"},
+		"a role":                    {"arn:aws:sts::123456789012:assumed-role/deploy/run@1", "AuthHeader", "123456789012"},
+		"a role of China":           {"arn:aws-cn:sts::123456789012:assumed-role/deploy/x", "QueryString", "123456789012"},
+		"a federated user":          {"arn:aws:sts::111122223333:federated-user/bob", "AuthHeader", "111122223333"},
+		"CloudFront":                {"svc:cloudfront.amazonaws.com", "AuthHeader", providers.SignerCloudFront},
+		"a service":                 {"svc:config.amazonaws.com", "AuthHeader", "config.amazonaws.com"},
+		"no service":                {"svc:cloudfront.amazonaws.com.evil.example", "AuthHeader", providers.SignerUnknown},
+		"an origin access identity": {"arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE", "AuthHeader", providers.SignerUnknown},
+		"an account that is none":   {"arn:aws:iam::1234:user/x", "AuthHeader", providers.SignerUnknown},
+		"signed by nobody":          {"-", "AuthHeader", providers.SignerUnknown},
+	}
+	for name, test := range tests {
+		line := logBegin + test.requester + ` 3E57427F3EXAMPLE REST.GET.OBJECT logo.png "GET /logo.png HTTP/1.1" 200 - 10 10 9 8 "-" "-" - ` + logHost + ` SigV4 ECDHE-RSA-AES128-GCM-SHA256 ` +
+			test.auth + ` assets.example.com.s3.eu-west-1.amazonaws.com TLSv1.2 - -`
+		if test.want == "" {
+			line = strings.Replace(line, " SigV4 ", " - ", 1)
+		}
+		e, bucket, ok := parseLog(line)
+		if !ok || bucket != "assets.example.com" || e.Signer != test.want || e.Signed != (test.want != "") || e.Operation != "REST.GET.OBJECT" || e.Path != "/logo.png" || e.Status != 200 {
+			t.Errorf("%s: %t, %+v", name, ok, e)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +125,10 @@ func (m *metrics) answer(ctx context.Context, region string, asks []*ask, err er
 		}
 		alike[k] = append(alike[k], a)
 	}
-	for some := range slices.Chunk(order, maxQueries) {
+	// One request has one window, and CloudWatch counts its periods from the window's
+	// beginning: those of one request are alike.
+	slices.SortStableFunc(order, func(x, y string) int { return cmp.Compare(alike[x][0].q.Period, alike[y][0].q.Period) })
+	for some := range chunks(order, func(k string) time.Duration { return alike[k][0].q.Period }) {
 		qs := make([]providers.MetricQuery, len(some))
 		for i, k := range some {
 			qs[i] = alike[k][0].q
@@ -144,6 +149,22 @@ func (m *metrics) answer(ctx context.Context, region string, asks []*ask, err er
 				}
 				close(a.done)
 			}
+		}
+	}
+}
+
+// chunks are runs of keys of one period, of at most maxQueries.
+func chunks(order []string, period func(string) time.Duration) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for len(order) > 0 {
+			n := 1
+			for n < min(len(order), maxQueries) && period(order[n]) == period(order[0]) {
+				n++
+			}
+			if !yield(order[:n]) {
+				return
+			}
+			order = order[n:]
 		}
 	}
 }
@@ -171,10 +192,13 @@ func (m *metrics) read(ctx context.Context, region string, qs []providers.Metric
 		}
 		in.MetricDataQueries = append(in.MetricDataQueries, question(i, q))
 	}
+	// Periods are counted from the beginning of the window.
+	in.StartTime = sdk.Time(in.StartTime.Truncate(qs[0].Period))
 	last := make([]types.StatusCode, len(qs))
 	said := make([]string, len(qs))
-	for pages := cloudwatch.NewGetMetricDataPaginator(client, in); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
+	seen := map[string]bool{}
+	for {
+		page, err := client.GetMetricData(ctx, in)
 		if err != nil {
 			return m.c.fail("read metrics in "+region, "cloudwatch:GetMetricData", err)
 		}
@@ -184,11 +208,21 @@ func (m *metrics) read(ctx context.Context, region string, qs []providers.Metric
 				return m.c.fail("read metrics in "+region, "", errPartial)
 			}
 			out[i].add(qs[i], r)
-			last[i] = r.StatusCode
+			if last[i] == "" || last[i] == types.StatusCodePartialData { // what is once refused or broken is not made good
+				last[i] = r.StatusCode
+			}
 			for _, msg := range r.Messages {
 				said[i] = sdk.ToString(msg.Value)
 			}
 		}
+		next := sdk.ToString(page.NextToken)
+		if next == "" {
+			break
+		}
+		if seen[next] {
+			return m.c.fail("read metrics in "+region, "", errRepeats)
+		}
+		seen[next], in.NextToken = true, &next
 	}
 	for i := range out {
 		out[i].err = m.judge(qs[i], last[i], said[i])

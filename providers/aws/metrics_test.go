@@ -89,15 +89,26 @@ func TestMetricsAnswers(t *testing.T) {
 		class error
 		says  string
 	}{
-		"complete":           {[]func() (*http.Response, error){page("", result("q0", "Complete", from, 1, 0, 3))}, []float64{1, 0, 3}, nil, ""},
-		"no value":           {[]func() (*http.Response, error){page("", result("q0", "Complete", from))}, nil, nil, ""},
-		"pages":              {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), page("", result("q0", "Complete", from.Add(time.Minute), 2))}, []float64{1, 2}, nil, ""},
-		"outside the window": {[]func() (*http.Response, error){page("", result("q0", "Complete", from.Add(4*time.Minute), 1, 2, 3))}, []float64{1}, nil, ""},
-		"a part alone":       {[]func() (*http.Response, error){page("", result("q0", "PartialData", from, 1))}, nil, nil, "PartialData"},
-		"internal error":     {[]func() (*http.Response, error){page("", result("q0", "InternalError", from))}, nil, nil, "InternalError"},
-		"forbidden":          {[]func() (*http.Response, error){page("", result("q0", "Forbidden", from))}, nil, providers.ErrDenied, "forbids"},
-		"not spoken of":      {[]func() (*http.Response, error){page("")}, nil, nil, "read metric"},
-		"another's id":       {[]func() (*http.Response, error){page("", result("q7", "Complete", from, 1))}, nil, nil, "read metrics"},
+		"complete":               {[]func() (*http.Response, error){page("", result("q0", "Complete", from, 1, 0, 3))}, []float64{1, 0, 3}, nil, ""},
+		"no value":               {[]func() (*http.Response, error){page("", result("q0", "Complete", from))}, nil, nil, ""},
+		"pages":                  {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), page("", result("q0", "Complete", from.Add(time.Minute), 2))}, []float64{1, 2}, nil, ""},
+		"outside the window":     {[]func() (*http.Response, error){page("", result("q0", "Complete", from.Add(4*time.Minute), 1, 2, 3))}, []float64{1}, nil, ""},
+		"a part alone":           {[]func() (*http.Response, error){page("", result("q0", "PartialData", from, 1))}, nil, nil, "PartialData"},
+		"refused, then complete": {[]func() (*http.Response, error){page("n", result("q0", "Forbidden", from, 1)), page("", result("q0", "Complete", from.Add(time.Minute), 2))}, nil, providers.ErrDenied, "forbids"},
+		"broken, then complete":  {[]func() (*http.Response, error){page("n", result("q0", "InternalError", from, 1)), page("", result("q0", "Complete", from.Add(time.Minute), 2))}, nil, nil, "InternalError"},
+		"a part, then refused":   {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), page("", result("q0", "Forbidden", from.Add(time.Minute)))}, nil, providers.ErrDenied, "forbids"},
+		"a part, then silence":   {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), page("")}, nil, nil, "PartialData"},
+		"pages without end":      {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), page("n", result("q0", "PartialData", from, 1))}, nil, nil, "read metrics"},
+		"a page that is lost": {[]func() (*http.Response, error){page("n", result("q0", "PartialData", from, 1)), func() (*http.Response, error) {
+			return respond(400, "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidNextToken</Code><Message>no</Message></Error></ErrorResponse>")
+		}}, nil, nil, "InvalidNextToken"},
+		"no number for a time": {[]func() (*http.Response, error){func() (*http.Response, error) {
+			return metricPage("", strings.Replace(result("q0", "Complete", from, 1, 2), "<member>2</member>", "", 1))
+		}}, nil, nil, "read metrics"},
+		"internal error": {[]func() (*http.Response, error){page("", result("q0", "InternalError", from))}, nil, nil, "InternalError"},
+		"forbidden":      {[]func() (*http.Response, error){page("", result("q0", "Forbidden", from))}, nil, providers.ErrDenied, "forbids"},
+		"not spoken of":  {[]func() (*http.Response, error){page("")}, nil, nil, "read metric"},
+		"another's id":   {[]func() (*http.Response, error){page("", result("q7", "Complete", from, 1))}, nil, nil, "read metrics"},
 		"denied": {[]func() (*http.Response, error){func() (*http.Response, error) {
 			return respond(403, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
 		}}, nil, providers.ErrDenied, "allow cloudwatch:GetMetricData"},
@@ -121,6 +132,58 @@ func TestMetricsAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Questions of one request are of one period, and its window begins where a period
+// does: CloudWatch counts them from there. Each question gets its own values alone.
+func TestMetricsWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		environment(t, nil)
+		hour := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+		w, account := connect(func(c call) (*http.Response, error) {
+			form, err := url.ParseQuery(c.body)
+			if err != nil {
+				return nil, err
+			}
+			begin, err := time.Parse(time.RFC3339, form.Get("StartTime"))
+			if err != nil {
+				return nil, err
+			}
+			var out []string
+			for i := 1; form.Has(fmt.Sprintf("MetricDataQueries.member.%d.Id", i)); i++ {
+				member := fmt.Sprintf("MetricDataQueries.member.%d.", i)
+				period, err := time.ParseDuration(form.Get(member+"MetricStat.Period") + "s")
+				if err != nil {
+					return nil, err
+				}
+				text := result(form.Get(member+"Id"), "Complete", begin, 1, 2, 3, 4)
+				for n := 3; n > 0; n-- { // a minute each as it stands
+					text = strings.Replace(text, begin.Add(time.Duration(n)*time.Minute).Format(time.RFC3339), begin.Add(time.Duration(n)*period).Format(time.RFC3339), 1)
+				}
+				out = append(out, text)
+			}
+			return metricPage("", out...)
+		}, fast())
+		minutes, hours, late := requestsOf("E1", hour.Add(7*time.Minute)), requestsOf("E1", hour), requestsOf("E2", hour.Add(9*time.Minute))
+		hours.Period, hours.Until = time.Hour, hour.Add(3*time.Hour)
+		var wg sync.WaitGroup
+		for q, want := range map[*providers.MetricQuery]string{&minutes: "[12:07 12:08 12:09 12:10]", &hours: "[12:00 13:00 14:00]", &late: "[12:09 12:10]"} {
+			wg.Go(func() {
+				vs, err := account.Metrics.Series(t.Context(), *q)
+				var at []string
+				for _, v := range vs {
+					at = append(at, v.Time.Format("15:04"))
+				}
+				if fmt.Sprint(at) != want || err != nil {
+					t.Errorf("%v, %v, want %s", at, err, want)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(w.calls); n != 2 {
+			t.Errorf("%d requests, want one a period", n)
+		}
+	})
 }
 
 // What is asked is what CloudFront documents: us-east-1, Region=Global.
