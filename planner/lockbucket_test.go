@@ -348,6 +348,15 @@ func TestLockRefusals(t *testing.T) {
 		"nothing for anyone": {policy(strings.Replace(fmt.Sprintf(allow, ""), `"Principal":"*"`, `"Principal":{"AWS":"111122223333"}`, 1)), "lock-policy"},
 		"missing keys":       {policy(fmt.Sprintf(allow, "") + `,{"Sid":"l","Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::assets.example.com"}`), "lock-404"},
 		"a lock":             {func(*session) {}, "lock-overrides"},
+		"the website endpoint": {func(s *session) {
+			s.w.EditBucket(assets, func(b *sandbox.Bucket) { b.Website = &providers.Website{IndexDocument: "index.html"} })
+		}, "lock-endpoint"},
+		"a second origin":           {func(s *session) { s.w.AddOrigin(s.w.Distributions()[0].ID, assets+".s3.amazonaws.com") }, "lock-readers"},
+		"S3 by path":                {func(s *session) { s.w.AddOrigin(s.w.Distributions()[0].ID, "s3.eu-west-1.amazonaws.com") }, "lock-readers"},
+		"another account":           {policy(fmt.Sprintf(allow, "") + `,{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:root"]},"Action":"s3:PutObject","Resource":"arn:aws:s3:::assets.example.com/up/*"}`), "lock-policy"},
+		"an origin access identity": {policy(fmt.Sprintf(allow, "") + `,{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::assets.example.com/*"}`), "lock-policy"},
+		"a Deny of who signs":       {policy(fmt.Sprintf(allow, "") + `,{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::assets.example.com/*","Condition":{"StringLike":{"aws:SourceArn":"arn:aws:cloudfront*"}}}`), "lock-policy"},
+		"a Deny of CloudFront":      {policy(fmt.Sprintf(allow, "") + `,{"Effect":"Deny","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":"s3:*","Resource":"arn:aws:s3:::assets.example.com/*"}`), "lock-policy"},
 	}
 	for what, tc := range tests {
 		t.Run(what, func(t *testing.T) {
@@ -361,7 +370,7 @@ func TestLockRefusals(t *testing.T) {
 				if !s.finding(p, tc.code) {
 					t.Fatalf("%+v", p.Buckets[0].Findings)
 				}
-				block := tc.code != "lock-404" && tc.code != "lock-overrides"
+				block := !slices.Contains([]string{"lock-404", "lock-overrides", "lock-endpoint"}, tc.code)
 				before := s.w.Policy(assets)
 				if got := p.Buckets[0].Standing == StandBlocked; got != block {
 					t.Errorf("blocked: %t", got)
