@@ -65,6 +65,7 @@ Exit codes:
 	f.StringArrayVar(&a.flags.excludes, "exclude", nil, "not the names `NAME`, * allowed; may be repeated")
 	f.IntVar(&a.flags.parallelism, "parallelism", 0, "look at `N` things at the same time (default: the configuration's)")
 	f.BoolVar(&a.flags.sandbox, "sandbox", false, "search a simulated world made from the configuration, with some invented names; nothing leaves the machine")
+	a.traceFlag(c)
 	f.StringVar(&own.file, "generate-config-out", "", "write the blocks to `FILE`, which must not exist")
 	f.BoolVar(&own.batch, "batch", false, "write one for_each block, and "+batchSheet+" with a row a bucket")
 	f.BoolVar(&own.hcl, "hcl", false, "print the blocks in place of the report")

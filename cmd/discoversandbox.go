@@ -14,8 +14,11 @@ import (
 // discoverWorld is the real world, or a sandbox with something to find: the
 // configuration's own names would all be configured already.
 func (a *app) discoverWorld(ctx context.Context, c *config.Config) (world, error) {
+	if err := a.traceConfig(c); err != nil {
+		return world{}, err
+	}
 	if !a.flags.sandbox {
-		return realWorld(c)
+		return realWorld(c, a.trace)
 	}
 	return a.simulate(ctx, c, func(o *sandbox.Options) {
 		names := 0

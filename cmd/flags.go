@@ -32,6 +32,7 @@ type flags struct {
 	noEvidence               bool
 	parallelism              int
 	sandbox                  bool
+	trace                    string
 
 	out              string
 	json             bool
@@ -69,6 +70,7 @@ func (a *app) worldFlags(c *cobra.Command) {
 	f.IntVar(&a.flags.parallelism, "parallelism", 0, "look at or change `N` buckets at the same time (default: the configuration's)")
 	f.BoolVar(&a.flags.sandbox, "sandbox", false, "run against a simulated world made from the configuration; nothing leaves the machine")
 	f.StringVar(&a.flags.shard, "shard", "", "only part `I/N` of the buckets, the same ones in every run")
+	a.traceFlag(c)
 	for _, name := range []string{"target", "exclude"} {
 		a.complete(c, name, a.addresses)
 	}
@@ -214,7 +216,7 @@ func (a *app) again(c *cobra.Command, args []string, without ...string) string {
 			return
 		}
 		switch f.Name {
-		case "retry", "json", "json-into", "md-into", "html-into", "input", "no-color":
+		case "retry", "json", "json-into", "md-into", "html-into", "input", "no-color", "trace":
 			return
 		case "var":
 			for _, v := range a.flags.vars {

@@ -35,6 +35,7 @@ Exit codes:
 		RunE: func(c *cobra.Command, _ []string) error { return a.unlockRun(c.Context()) },
 	}
 	a.folderFlags(c)
+	a.traceFlag(c)
 	c.Flags().BoolVar(&a.flags.force, "force", false, "take away a live lock too")
 	return c
 }

@@ -80,6 +80,10 @@ type app struct {
 	flags          flags
 	// approved is how the plan of this run was approved; nil when nothing was to be.
 	approved *view.Approval
+	// running is the command, such as "edgeward plan", once the flags are parsed; trace
+	// is nil without -trace.
+	running string
+	trace   *traceFile
 	// styles of the two streams, known once the flags are parsed
 	out, msg view.Style
 }
@@ -110,7 +114,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = root.ExecuteContext(ctx)
 	}
-	return a.outputs(a.code(ctx, err))
+	code := a.code(ctx, err)
+	a.endTrace()
+	return a.outputs(code)
 }
 
 // code is the exit code for err, which is said here unless it was before.

@@ -27,6 +27,7 @@ func jsonSchema() map[string]any {
 	return view.Schema(map[string]reflect.Type{
 		"VerifySites": reflect.TypeFor[sitesReport](), "Providers": reflect.TypeFor[providersList](),
 		"Discovery": reflect.TypeFor[planner.Discovery](),
+		"Trace":     reflect.TypeFor[traceLine](),
 	})
 }
 

@@ -67,7 +67,8 @@ func (a *app) root() *cobra.Command {
 }
 
 // prepare runs before every command, once the flags are parsed.
-func (a *app) prepare(c *cobra.Command, _ []string) error {
+func (a *app) prepare(c *cobra.Command, args []string) error {
+	a.running = c.CommandPath()
 	if a.flags.noColor {
 		a.out.Color, a.msg.Color = false, false
 	}
@@ -77,7 +78,7 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 	if c.Flags().Changed("parallelism") && a.flags.parallelism < 1 {
 		return refuse("leave it out, or type 1 or more", "-parallelism is %d, which is less than 1", a.flags.parallelism)
 	}
-	return nil
+	return a.traceable(c, args)
 }
 
 func (a *app) rootRun(c *cobra.Command) error {

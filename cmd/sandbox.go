@@ -42,6 +42,7 @@ func (a *app) simulate(ctx context.Context, c *config.Config, change func(*sandb
 		change(&o)
 	}
 	o.Clock, o.Seed = sandbox.NewClock(time.Time{}, 0), sandboxSeed
+	o.Hook = a.trace.simulated(o.Clock)
 	s := sandbox.New(o)
 	for arn, names := range certificates(c) {
 		s.AddCertificate(names.account, providers.Certificate{ARN: arn, Names: names.names})

@@ -33,7 +33,7 @@ func (a *app) validateRun() error {
 		return err
 	}
 	// Making the adapters asks nobody, and each says what its settings lack.
-	if _, err := realWorld(cfg); err != nil {
+	if _, err := realWorld(cfg, nil); err != nil {
 		return err
 	}
 	names := 0

@@ -79,7 +79,9 @@ func (a *app) verifyCommand() *cobra.Command {
 			f.Usage = "have `N` requests under way at the same time (default 8)"
 			return
 		}
-		v.folder = append(v.folder, f.Name)
+		if f.Name != "trace" {
+			v.folder = append(v.folder, f.Name)
+		}
 	})
 	v.folder = append(v.folder, "chdir")
 	a.jsonFlag(c)

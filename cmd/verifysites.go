@@ -413,7 +413,10 @@ func (a *app) verifySites(c *cobra.Command, v *verifyFlags) error {
 	if err := v.into.check([2]string{"resume", v.resume}); err != nil {
 		return err
 	}
-	web, err := probe.NewWeb(probe.WebOptions{CAFile: v.sites.caFile, Version: buildVersion()})
+	if err := a.openTrace(providers.RealClock{}.Now(), nil); err != nil {
+		return err
+	}
+	web, err := probe.NewWeb(probe.WebOptions{CAFile: v.sites.caFile, Version: buildVersion(), Trace: a.trace.of("")})
 	if err != nil {
 		return caFault(v.sites.caFile, err)
 	}

@@ -27,10 +27,13 @@ type world struct {
 
 // inWorld runs f on the world of c, or on one simulated after it.
 func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Context, world) error) error {
+	if err := a.traceConfig(c); err != nil {
+		return err
+	}
 	if a.flags.sandbox {
 		return f(ctx, a.simulate(ctx, c, nil))
 	}
-	w, err := realWorld(c)
+	w, err := realWorld(c, a.trace)
 	if err != nil {
 		return err
 	}
@@ -38,8 +41,8 @@ func (a *app) inWorld(ctx context.Context, c *config.Config, f func(context.Cont
 }
 
 // realWorld turns configuration values into adapters. It does no I/O but
-// reading probe.ca_file.
-func realWorld(c *config.Config) (world, error) {
+// reading probe.ca_file. trace may be nil.
+func realWorld(c *config.Config, trace *traceFile) (world, error) {
 	clock := providers.RealClock{}
 	w := world{World: providers.World{Clock: clock, Accounts: map[string]providers.Account{}, DNS: map[string]providers.DNS{}}, config: c}
 	limiters := providers.NewLimiters(clock)
@@ -49,6 +52,7 @@ func realWorld(c *config.Config) (world, error) {
 		client := aws.New(aws.Options{
 			Clock: clock, Profile: account.Profile, RoleARN: account.RoleARN, ExternalID: account.ExternalID,
 			Region: account.Region, Version: buildVersion(), Limiters: limiters, Several: len(c.Accounts) > 1,
+			Trace: trace.ofAccount(account.Name),
 		})
 		clients[account.Name] = client
 		w.Accounts[account.Name] = client.Account()
@@ -57,20 +61,20 @@ func realWorld(c *config.Config) (world, error) {
 		w.lock = clients[l.Account].LockStore(l.Bucket, l.Key, l.Region)
 	}
 	resolver, err := probe.NewResolver(probe.ResolverOptions{
-		Resolvers: c.Probe.Resolvers, ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Clock: clock,
+		Resolvers: c.Probe.Resolvers, ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Clock: clock, Trace: trace.of(""),
 	})
 	if err != nil {
 		return w, err
 	}
 	w.Resolver = resolver
 	for _, p := range c.DNSProviders {
-		provider, err := newDNS(p, clients[p.Account], w.World, limiters)
+		provider, err := newDNS(p, clients[p.Account], w.World, limiters, trace)
 		if err != nil {
 			return w, fmt.Errorf("make %s: %w", p.Address, err)
 		}
 		w.DNS[p.Address] = provider
 	}
-	web, err := probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Version: buildVersion()})
+	web, err := probe.NewWeb(probe.WebOptions{ConnectTo: c.Probe.ConnectTo, CAFile: c.Probe.CAFile, Version: buildVersion(), Trace: trace.of("")})
 	if err != nil {
 		return w, err
 	}
@@ -78,13 +82,14 @@ func realWorld(c *config.Config) (world, error) {
 	return w, nil
 }
 
-func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limiters *providers.Limiters) (providers.DNS, error) {
+func newDNS(p config.DNSProvider, account *aws.Client, w providers.World, limiters *providers.Limiters, trace *traceFile) (providers.DNS, error) {
 	types := dns.Types()
 	i := slices.IndexFunc(types, func(t dns.Type) bool { return t.Name == p.Type })
 	if i < 0 {
 		return nil, fmt.Errorf("no such type of DNS provider: %q", p.Type)
 	}
-	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Resolver: w.Resolver, Nameservers: p.Nameservers, Clock: w.Clock, Limiters: limiters}
+	o := dns.Options{Zones: p.Zones, Settings: p.Settings, Resolver: w.Resolver, Nameservers: p.Nameservers, Clock: w.Clock, Limiters: limiters,
+		Trace: trace.of(p.Address)}
 	if account != nil {
 		o.AWS, o.LimitScope = account.Config, account.LimitScope
 	}

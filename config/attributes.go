@@ -95,6 +95,9 @@ func (l *loader) settle(name string, v cty.Value, want cty.Type, s secrecy, at p
 			"%q is shown in plans and reports, so it cannot be a sensitive value. Use a variable that is not sensitive (EDGEWARD_VAR_name sets one from the environment); env() is always sensitive.", name)
 		return cty.NilVal, false
 	}
+	if v.ContainsMarked() {
+		l.secrets = append(l.secrets, leaves(v)...)
+	}
 	v, _ = v.UnmarkDeep()
 	if !v.IsWhollyKnown() {
 		return cty.NilVal, false

@@ -45,6 +45,8 @@ type loader struct {
 	locals    map[string]*local
 	accounts  map[string]*hclsyntax.Block
 	dns       map[string]map[string]*dnsBlock
+	// secrets are the texts of attributes that came from something sensitive.
+	secrets   []string
 	functions map[string]function.Function
 	ctx       *hcl.EvalContext
 }
@@ -104,6 +106,7 @@ func (l *loader) evaluate(c *Config) {
 	c.RunLock = l.readRunLock()
 	c.Buckets = l.readBuckets(c)
 	l.defaultAccount(c)
+	c.secrets = l.secrets
 }
 
 // FileNames lists the configuration files of dir, edgeward.hcl first and the

@@ -27,6 +27,9 @@ type Config struct {
 	Limits       Limits
 	// RunLock is nil when runs do not lock.
 	RunLock *RunLock
+
+	// secrets are for Secrets alone.
+	secrets []string
 }
 
 // Account is one aws block.

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/edgeward/edgeward/providers"
 )
@@ -58,6 +59,9 @@ type Options struct {
 	Several  bool
 	// Attempts is how often a call is tried at most; less than 10 is 10.
 	Attempts int
+	// Trace takes note of every attempt of every call, those of credentials
+	// included; nil takes none.
+	Trace providers.Trace
 	// Backoff is how long to wait after the attempt with this number (from 1)
 	// failed with err; nil is exponential with jitter, at most 20 s.
 	Backoff func(attempt int, err error) time.Duration
@@ -94,6 +98,7 @@ func New(o Options) *Client {
 		o.Limiters = providers.NewLimiters(o.Clock)
 	}
 	c := &Client{opts: o}
+	c.secrets.add(o.ExternalID)
 	c.limits = newLimiters(c, o.Limits)
 	d, b := newDistributions(c), newBuckets(c)
 	p, certs := newCachePolicies(c, d), newCertificates(c)
@@ -152,6 +157,9 @@ func (c *Client) load(ctx context.Context) (sdk.Config, error) {
 	}
 	// The SDK's own warnings would mix with what the user reads; errors say all.
 	options = append(options, config.WithLogger(logging.Nop{}))
+	if c.opts.Trace != nil {
+		options = append(options, config.WithAPIOptions([]func(*middleware.Stack) error{c.traced}))
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return sdk.Config{}, err

@@ -231,6 +231,9 @@ func (w *watched) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	if w.inner == nil {
 		return sdk.Credentials{}, &credentialsError{errors.New("none are configured")}
 	}
+	// They may need a call of their own, whose attempts are not those of the call
+	// that needs them.
+	ctx, _ = counting(ctx)
 	creds, err := w.inner.Retrieve(ctx)
 	if err != nil {
 		if ctx.Err() != nil {

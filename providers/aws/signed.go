@@ -41,6 +41,7 @@ func (s *signed) Fetch(ctx context.Context, r providers.Request) (providers.Resp
 	if err != nil {
 		return providers.Response{}, err
 	}
+	free := s.c.opts.Clock.Now()
 	limiter := s.c.limits.get(ctx, s.c.limits.s3)
 	if err := limiter.Wait(ctx, 1); err != nil {
 		return providers.Response{}, err
@@ -62,6 +63,7 @@ func (s *signed) Fetch(ctx context.Context, r providers.Request) (providers.Resp
 	}
 	sent := s.c.opts.Clock.Now()
 	answer, err := cfg.HTTPClient.Do(req)
+	s.c.noteSigned(req, region, free, sent, answer, err)
 	if err != nil {
 		return providers.Response{}, s.c.fail(op, "", err)
 	}

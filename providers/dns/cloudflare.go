@@ -90,7 +90,7 @@ func newCloudflare(o Options, send http.RoundTripper) (*cloudflareDNS, error) {
 	// Which tokens are of one user is not known, so that all share one limiter.
 	limit := o.limiters().Get(providers.LimiterOptions{API: "cloudflare", PerSecond: cloudflareRate, Burst: cloudflareBurst})
 	d.api = newHTTPClient(httpOptions{API: "Cloudflare", Clock: o.Clock, Limit: limit, Next: send,
-		Secrets: []string{d.token, d.zoneToken}, Refused: d.refused})
+		Secrets: []string{d.token, d.zoneToken}, Refused: d.refused, Trace: o.Trace})
 	for _, z := range o.Zones {
 		d.zones = append(d.zones, clean(z))
 	}

@@ -75,6 +75,9 @@ type Options struct {
 	// that Route 53 counts by, "" or nil where there is only one.
 	Limiters   *providers.Limiters
 	LimitScope func(ctx context.Context) string
+	// Trace takes note of what is sent; nil takes none. Route 53's calls are told by
+	// whoever made the configuration that AWS gives.
+	Trace providers.Trace
 }
 
 func (o Options) limiters() *providers.Limiters {

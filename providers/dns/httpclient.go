@@ -49,6 +49,8 @@ type httpOptions struct {
 	Next http.RoundTripper
 	// Secrets never stand in an error, whatever the API or a proxy answers.
 	Secrets []string
+	// Trace takes note of every attempt; nil takes none.
+	Trace providers.Trace
 	// AnyBody: answers need not be JSON.
 	AnyBody bool
 	// Refused turns an answer into an error, or gives nil where the answer is to
@@ -139,6 +141,7 @@ func (c *httpClient) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var waited time.Duration
+	free := c.o.Clock.Now()
 	for attempt := 1; ; attempt++ {
 		if paid, _ := ctx.Value(turnsKey{}).(*turns); paid == nil || !paid.take() {
 			if err := c.o.Limit.Wait(ctx, 1); err != nil {
@@ -148,9 +151,11 @@ func (c *httpClient) Do(req *http.Request) (*http.Response, error) {
 		sent := c.o.Clock.Now()
 		answer, text, err := c.once(req, body)
 		if ctx.Err() != nil {
+			c.note(tried{req: req, attempt: attempt, free: free, sent: sent, failed: &httpError{text: ctx.Err().Error()}})
 			return nil, ctx.Err()
 		}
 		failed := c.judge(req, answer, text, err)
+		free = c.note(tried{req: req, attempt: attempt, free: free, sent: sent, answer: answer, text: text, failed: failed})
 		tooFast := answer != nil && answer.StatusCode == http.StatusTooManyRequests
 		c.o.Limit.Saw(sent, tooFast)
 		if failed == nil {

@@ -128,6 +128,9 @@ func newLibdns(o Options, module libdnsModule, row libdnsRow) (*libdnsDNS, error
 		return nil, fmt.Errorf("make %s provider: a clock is needed", row.name)
 	}
 	d := &libdnsDNS{module: module, row: row, clock: o.Clock, turn: make(chan struct{}, 1)}
+	if o.Trace != nil {
+		d.module = &tracedModule{d: d, module: module, trace: o.Trace}
+	}
 	for _, s := range row.settings {
 		if v, ok := o.Settings[s.Name].(string); ok && s.Sensitive {
 			d.secrets = append(d.secrets, v)

@@ -81,7 +81,7 @@ func newRFC2136(o Options) (providers.DNS, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &updateServer{address: address, key: key, clock: o.Clock, slots: make(chan struct{}, rfc2136Slots)}
+	server := &updateServer{address: address, key: key, clock: o.Clock, slots: make(chan struct{}, rfc2136Slots), trace: o.Trace}
 	d := &rfc2136DNS{server: server, clock: o.Clock, transfers: newTransfers(server, o.Clock)}
 	for _, z := range o.Zones {
 		d.zones = append(d.zones, clean(z))

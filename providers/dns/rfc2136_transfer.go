@@ -149,22 +149,24 @@ func noConnection(err error) bool {
 }
 
 // read transfers a zone.
-func (t *zoneTransfers) read(ctx context.Context, zone string) (map[string]rrsAt, error) {
-	names := map[string]rrsAt{}
-	err := t.server.with(ctx, func(s *dnsSession) error {
+func (t *zoneTransfers) read(ctx context.Context, zone string) (names map[string]rrsAt, err error) {
+	names = map[string]rrsAt{}
+	err = t.server.with(ctx, func(s *dnsSession) (err error) {
+		n, code, sent := 0, "", t.server.clock.Now()
+		defer func() { t.server.noteTransfer(zone, n, code, sent, err) }()
 		q := new(dns.Msg)
 		q.SetAxfr(zone + ".")
 		mac, err := s.send(q)
 		if err != nil {
 			return err
 		}
-		for n, soas := 0, 0; soas < 2; {
+		for soas := 0; soas < 2; {
 			raw, m, err := s.receive(q.Id)
 			if err != nil {
 				return err
 			}
-			if m.Rcode != dns.RcodeSuccess {
-				return fmt.Errorf("%w: %s", errNoTransfer, rcodeName(m.Rcode))
+			if code = rcodeName(m.Rcode); m.Rcode != dns.RcodeSuccess {
+				return fmt.Errorf("%w: %s", errNoTransfer, code)
 			}
 			if n > 0 && t.server.key != nil && m.IsTsig() == nil {
 				return fmt.Errorf("%w: only some of its messages are signed", errNoTransfer)

@@ -64,6 +64,7 @@ type updateServer struct {
 	key     *tsigKey // nil: unsigned
 	clock   providers.Clock
 	slots   chan struct{}
+	trace   providers.Trace // nil takes no notes
 }
 
 // dnsSession is one TCP connection to the server, for one caller.
@@ -83,9 +84,11 @@ func (u *updateServer) with(ctx context.Context, f func(*dnsSession) error) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	dialer := net.Dialer{Deadline: u.clock.Now().Add(answerTime)}
+	began := u.clock.Now()
+	dialer := net.Dialer{Deadline: began.Add(answerTime)}
 	conn, err := dialer.DialContext(ctx, "tcp", u.address)
 	if err != nil {
+		u.note(providers.Exchange{Operation: "CONNECT"}, began, err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -104,6 +107,14 @@ func (u *updateServer) with(ctx context.Context, f func(*dnsSession) error) erro
 // exchange sends m, signed, and gives the answer, whose signature is right. An
 // answer of any code but those about the signature is no error.
 func (s *dnsSession) exchange(m *dns.Msg) (*dns.Msg, error) {
+	sent := s.server.clock.Now()
+	answer, err := s.signed(m)
+	s.server.noteMessage(m, answer, sent, err)
+	return answer, err
+}
+
+// signed is exchange without a note of it.
+func (s *dnsSession) signed(m *dns.Msg) (*dns.Msg, error) {
 	mac, err := s.send(m)
 	if err != nil {
 		return nil, err

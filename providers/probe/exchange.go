@@ -110,6 +110,13 @@ func cnames(m *dns.Msg) []string {
 }
 
 func (r *Resolver) once(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {
+	sent := time.Now()
+	m, err := r.ask(ctx, network, address, q)
+	noteMessage(r.trace, providers.Exchange{Server: address, Network: network}, q, m, sent, err)
+	return m, err
+}
+
+func (r *Resolver) ask(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	q.Id = dns.Id()
@@ -149,6 +156,7 @@ type overHTTPS struct {
 	address string
 	roots   *x509.CertPool
 	timeout time.Duration
+	trace   providers.Trace
 }
 
 // exchange asks twice at most.
@@ -160,7 +168,12 @@ func (h *overHTTPS) exchange(ctx context.Context, q *dns.Msg) (m *dns.Msg, err e
 		return nil, err
 	}
 	for range 2 {
-		if m, err = h.post(ctx, wire); err == nil {
+		sent := time.Now()
+		m, err = h.post(ctx, wire)
+		if h.trace != nil {
+			noteMessage(h.trace, providers.Exchange{Server: h.address, Network: "https", URL: bareURL(h.url)}, q, m, sent, err)
+		}
+		if err == nil {
 			return m, fits(m, q)
 		}
 		if ctx.Err() != nil {

@@ -34,6 +34,8 @@ type ResolverOptions struct {
 	// Timeout bounds one exchange of messages; a server gets at most four. 0: 1.5
 	// seconds.
 	Timeout time.Duration
+	// Trace takes note of every message; nil takes none.
+	Trace providers.Trace
 }
 
 // nsAge is how long the name servers of a zone are kept.
@@ -45,7 +47,8 @@ type Resolver struct {
 	timeout   time.Duration
 	resolvers []asked
 	// port of authoritative servers; tests have another than 53.
-	port string
+	port  string
+	trace providers.Trace
 
 	// mu guards zones and deaf; it is never held while waiting.
 	mu    sync.Mutex
@@ -82,7 +85,7 @@ func NewResolver(o ResolverOptions) (*Resolver, error) {
 	if o.Clock == nil {
 		return nil, errors.New("make resolver: a clock is needed")
 	}
-	r := &Resolver{clock: o.Clock, timeout: cmp.Or(o.Timeout, 1500*time.Millisecond), port: "53",
+	r := &Resolver{clock: o.Clock, timeout: cmp.Or(o.Timeout, 1500*time.Millisecond), port: "53", trace: o.Trace,
 		zones: map[string]*delegation{}, deaf: map[string]bool{}}
 	connect, err := newConnectTo(o.ConnectTo)
 	if err != nil {
@@ -98,7 +101,7 @@ func NewResolver(o ResolverOptions) (*Resolver, error) {
 			if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 				return nil, fmt.Errorf("read resolver %q: write HOST[:PORT], or an https URL such as https://dns.example/dns-query", s)
 			}
-			h := &overHTTPS{url: u, roots: pool, timeout: 2 * r.timeout,
+			h := &overHTTPS{url: u, roots: pool, timeout: 2 * r.timeout, trace: o.Trace,
 				address: connect.address(u.Hostname(), cmp.Or(u.Port(), "443"))}
 			r.resolvers = append(r.resolvers, asked{name: s, exchange: h.exchange})
 			continue

@@ -47,6 +47,8 @@ type WebOptions struct {
 	Timeout time.Duration
 	// Stall is how long a body may give no byte at all; 0: 30 seconds.
 	Stall time.Duration
+	// Trace takes note of every fetch; nil takes none.
+	Trace providers.Trace
 }
 
 // Web is providers.Web over HTTP/1.1 and HTTP/2. Its methods may be called from
@@ -56,6 +58,7 @@ type Web struct {
 	roots          *x509.CertPool
 	agent          string
 	timeout, stall time.Duration
+	trace          providers.Trace
 
 	mu     sync.Mutex
 	places map[place]*transport
@@ -68,7 +71,7 @@ var _ providers.Web = (*Web)(nil)
 func NewWeb(o WebOptions) (*Web, error) {
 	w := &Web{
 		agent: "edgeward", timeout: cmp.Or(o.Timeout, time.Minute), stall: cmp.Or(o.Stall, 30*time.Second),
-		places: map[place]*transport{},
+		places: map[place]*transport{}, trace: o.Trace,
 	}
 	if o.Version != "" {
 		w.agent += "/" + o.Version
@@ -97,7 +100,9 @@ func (w *Web) Fetch(ctx context.Context, r providers.Request) (providers.Respons
 	}
 	t := w.enter(place{u.Scheme, strings.ToLower(u.Host), address})
 	defer w.leave(t)
+	ctx, note := w.note(ctx, u, r.Method, address)
 	resp, err := w.send(ctx, t, u, r)
+	note(resp, err)
 	if err != nil {
 		return providers.Response{}, fmt.Errorf("fetch %s %s from %s: %w", r.Method, redact(r.URL), address, bare(err))
 	}
