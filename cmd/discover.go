@@ -239,7 +239,7 @@ func (a *app) discovered(d planner.Discovery, own discoverFlags, files []generat
 		fmt.Fprintf(a.stderr, "\n%s\n", view.DiscoveryWritten(d, written))
 		a.unread(own.file)
 	case own.file != "":
-		fmt.Fprintf(a.stderr, "\nThere is nothing to write; %s was not made.\n", own.file)
+		fmt.Fprintf(a.stderr, "\n%s\n", view.DiscoveryUnwritten(d, own.file))
 	}
 	return nil
 }

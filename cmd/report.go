@@ -37,7 +37,7 @@ Exit codes:
 		Annotations: map[string]string{noFolder: "yes"},
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return refuse("type edgeward report FILE; edgeward apply -json-into=FILE writes one", "report takes the files of runs, or folders of them, and got none")
+				return refuse("type edgeward report FILE; "+runWritten, "report takes the files of runs, or folders of them, and got none")
 			}
 			return nil
 		},
@@ -72,13 +72,20 @@ func (a *app) reportRun(args []string) error {
 	return err
 }
 
+// runWritten says what a run's file is and how there comes to be one.
+const runWritten = "report reads the record of a run, which edgeward apply and edgeward rollback write with -json-into=FILE, such as edgeward apply -json-into=run.json"
+
 // readRuns reads a file, or all of a folder that are runs; what the folder has
 // besides is said.
 func (a *app) readRuns(name string) ([]view.RecordRun, error) {
 	if info, err := os.Stat(name); err == nil && !info.IsDir() {
 		r, err := readRun(name)
 		if err != nil {
-			return nil, refuse("", "read the run %s: %v", name, err)
+			hint := ""
+			if errors.Is(err, view.ErrNoRun) {
+				hint = runWritten
+			}
+			return nil, refuse(hint, "read the run %s: %v", name, err)
 		}
 		return []view.RecordRun{{File: filepath.ToSlash(name), Run: r}}, nil
 	}
@@ -98,11 +105,13 @@ func (a *app) readRuns(name string) ([]view.RecordRun, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, refuse(runWritten, "read the run %s: there is no such file or folder", name)
+	case err != nil:
 		return nil, refuse("", "read the runs of %s: %v", name, bareError(err))
-	}
-	if runs == nil {
-		return nil, refuse("edgeward apply -json-into=FILE writes one", "%s has no run", name)
+	case runs == nil:
+		return nil, refuse(runWritten, "%s has no run", name)
 	}
 	return runs, nil
 }

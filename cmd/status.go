@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgeward/edgeward/cmd/view"
 	"github.com/edgeward/edgeward/planner"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 )
 
@@ -20,7 +21,8 @@ serves the visitors. It changes nothing.
 
 With -detailed-exitcode it also reads all settings of the buckets that are done,
 and names what was changed by hand since: a record, a distribution, a policy;
-with the tags that say who to ask, and the plan that would mend it.
+with the tags that say who to ask, and the plan that would mend it. In a job of
+GitHub Actions that also stands beside the lines of the configuration.
 
 Of more than ten buckets it says on one screen what is alike and what differs;
 -target=ADDR says all of one.
@@ -80,11 +82,13 @@ func (a *app) statusRun(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return a.printStatus(r)
+		return a.printStatus(r, blocks(w.config))
 	})
 }
 
-func (a *app) printStatus(r planner.StatusReport) error {
+// printStatus says a status, and beside the blocks at in a job of GitHub what was
+// changed by hand.
+func (a *app) printStatus(r planner.StatusReport, at map[string]hcl.Range) error {
 	err := a.writeStatus(r)
 	switch {
 	case err != nil:
@@ -96,6 +100,7 @@ func (a *app) printStatus(r planner.StatusReport) error {
 	if err != nil {
 		return err
 	}
+	a.annotate(view.StatusAnnotations(r, at, a.flags.detailedExitCode)...)
 	if unseen := r.Unseen(); a.flags.detailedExitCode && len(unseen) > 0 {
 		err = refuse("see the reasons above, then run it again; -exclude=ADDR leaves a bucket out",
 			"%s could not be looked at, and whether something was changed there is not known: %s", view.Count(len(unseen), "bucket"), strings.Join(unseen, ", "))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/edgeward/edgeward/planner"
+	"github.com/hashicorp/hcl/v2"
 )
 
 func TestStatusOfDrift(t *testing.T) {
@@ -18,7 +19,7 @@ func TestStatusOfDrift(t *testing.T) {
 	}}}
 	var stdout, stderr bytes.Buffer
 	var end exitError
-	if err := testApp(&stdout, &stderr).printStatus(r); !errors.As(err, &end) || end.code != exitUndone {
+	if err := testApp(&stdout, &stderr).printStatus(r, nil); !errors.As(err, &end) || end.code != exitUndone {
 		t.Errorf("%v, want exit code 2", err)
 	}
 	const want = `
@@ -33,6 +34,32 @@ Status: 0 to migrate, 1 under way, 0 done, 0 blocked, 1 drifted.
 `
 	if !strings.HasSuffix(stdout.String(), want) {
 		t.Errorf("got\n%s", stdout.String())
+	}
+}
+
+// In a job of GitHub drift stands beside the block of its bucket, once for all
+// instances that share a block.
+func TestStatusAnnotates(t *testing.T) {
+	drift := []planner.Drift{{Path: "price_class", Expected: "PriceClass_All", Live: "PriceClass_100", Mend: "edgeward apply"}}
+	r := planner.StatusReport{Buckets: []planner.BucketStatus{
+		{Address: `bucket.site["a"]`, Standing: planner.StandDone, Drift: drift, Ask: []string{"team = web"}},
+		{Address: `bucket.site["b"]`, Standing: planner.StandDone, Drift: drift},
+		{Address: "bucket.c", Standing: planner.StandDone},
+		{Address: "bucket.d", Standing: planner.StandBlocked, Findings: []planner.Finding{{Severity: planner.Error, Code: "look-failed", Summary: "the bucket could not be looked at", Detail: "timeout"}}},
+	}}
+	at := hcl.Range{Filename: "edgeward.hcl", Start: hcl.Pos{Line: 4, Column: 1}}
+	places := map[string]hcl.Range{`bucket.site["a"]`: at, `bucket.site["b"]`: at, "bucket.d": {Filename: "edgeward.hcl", Start: hcl.Pos{Line: 9, Column: 1}}}
+	for job, want := range map[string]string{"": "", "true": "::error file=edgeward.hcl,line=4,col=1,title=bucket.site[\"a\"] and 1 more%3A price_class was changed by hand::" +
+		"expected PriceClass_All, is PriceClass_100%0Ato mend: edgeward apply%0Aask: team = web%0AAlso: bucket.site[\"b\"]\n" +
+		"::error file=edgeward.hcl,line=9,col=1,title=bucket.d%3A the bucket could not be looked at::timeout\n"} {
+		var stdout, stderr bytes.Buffer
+		a := testApp(&stdout, &stderr)
+		a.env = func(name string) (string, bool) { return job, name == "GITHUB_ACTIONS" }
+		a.flags.detailedExitCode = true
+		_ = a.printStatus(r, places)
+		if got, _, _ := strings.Cut(stderr.String(), "error: "); got != want {
+			t.Errorf("GITHUB_ACTIONS=%s: got\n%s\nwant\n%s", job, got, want)
+		}
 	}
 }
 
@@ -55,7 +82,7 @@ func TestStatusUnseen(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			a := testApp(&stdout, &stderr)
 			a.flags.detailedExitCode = tt.detail
-			code := a.code(t.Context(), a.printStatus(planner.StatusReport{Buckets: tt.buckets}))
+			code := a.code(t.Context(), a.printStatus(planner.StatusReport{Buckets: tt.buckets}, nil))
 			says := strings.Contains(stderr.String(), "1 bucket could not be looked at, and whether something was changed there is not known: bucket.b")
 			if code != tt.code || says != tt.detail {
 				t.Errorf("exit code %d, want %d; said %q", code, tt.code, stderr.String())

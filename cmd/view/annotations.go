@@ -113,6 +113,46 @@ func ReportAnnotations(r planner.Report, at places) []Annotation {
 	return all
 }
 
+// StatusAnnotations are what was changed by hand, at the blocks of the buckets; what
+// instances of a block share is one annotation. With unseen, also why buckets could
+// not be looked at.
+func StatusAnnotations(r planner.StatusReport, at places, unseen bool) []Annotation {
+	type key struct {
+		what string
+		at   hcl.Range
+	}
+	var order []key
+	found, detail := map[key][]string{}, map[key]string{}
+	add := func(address, what, why string) {
+		k := key{what, at[address]}
+		if found[k] == nil {
+			order = append(order, k)
+			detail[k] = why
+		}
+		found[k] = append(found[k], address)
+	}
+	cannot := r.Unseen()
+	for _, b := range r.Buckets {
+		for _, d := range b.Drift {
+			why := fmt.Sprintf("expected %s, is %s\nto mend: %s", orAbsent(d.Expected), orAbsent(d.Live), d.Mend)
+			if len(b.Ask) > 0 {
+				why += "\nask: " + strings.Join(b.Ask, ", ")
+			}
+			add(b.Address, d.Path+" was changed by hand", why)
+		}
+		if unseen && slices.Contains(cannot, b.Address) {
+			for _, f := range worst(b.Findings)[:min(len(b.Findings), 1)] {
+				add(b.Address, f.Summary, f.Detail)
+			}
+		}
+	}
+	var all []Annotation
+	for _, k := range order {
+		all = append(all, shared(planner.Error, k.at, found[k], k.what, detail[k]))
+	}
+	return all
+}
+
 func outcomeSeverity(o planner.Outcome) planner.Severity {
 	switch o {
 	case planner.OutcomeWaiting:

@@ -322,11 +322,27 @@ const discoveryTemplate = `<h1>edgeward discover</h1>
 func DiscoveryWritten(d planner.Discovery, files []string) string {
 	live := d.Summary.Ready + d.Summary.NeedsAnswer
 	text := "Wrote " + strings.Join(files, " and ") + ": " + Count(live, "bucket")
-	if off := len(d.Found()) - live; off > 0 {
+	off := len(d.Found()) - live
+	if live == 0 {
+		return text + fmt.Sprintf(", and %d as comments, which would not plan. Next: do what the comments ask for, then edgeward discover again, into another file", off)
+	}
+	if off > 0 {
 		text += fmt.Sprintf(", and %d as comments, which would not plan", off)
 	}
 	if slices.ContainsFunc(d.Names, func(n planner.FoundName) bool { return n.Verdict == planner.NeedsAnswer }) {
 		text += ". Read the questions above the blocks first"
 	}
 	return text + ". Next: edgeward plan"
+}
+
+// DiscoveryUnwritten says what to do when there was no block to write to file.
+func DiscoveryUnwritten(d planner.Discovery, file string) string {
+	text := "There is nothing to write; " + file + " was not made. "
+	switch {
+	case len(d.Names) > 0:
+		return text + "Of what was found nothing has a block: see the reasons above"
+	case d.Summary.Configured > 0:
+		return text + "What leads to S3 is configured already. Next: edgeward plan"
+	}
+	return text + "No name that was looked at leads to S3: look whether the zones and aws blocks, and -target and -exclude, leave out what you mean"
 }

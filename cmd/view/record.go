@@ -78,7 +78,7 @@ func ReadRun(text []byte) (Run, error) {
 }
 
 // ErrNoRun says that a file is no run of edgeward.
-var ErrNoRun = errors.New("it is no run of edgeward; edgeward apply -json-into=FILE writes one")
+var ErrNoRun = errors.New("it is no run of edgeward")
 
 // NewRecord joins runs, of which the files have different names. A run that stands
 // in two files counts once.
