@@ -213,7 +213,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		skip bool
 		look func(context.Context) error
 	}{
-		{PartTags, o.a.Dist == nil || parts&partSwept != 0 && o.a.finished(), o.tags},
+		{PartTags, o.a.Dist == nil || o.a.Exact || parts&partSwept != 0 && o.a.finished(), o.tags},
 		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
 		{PartBucket, o.a.switched() && !compares, o.bucket},
 		{partShape, o.a.switched() || o.shaped(), o.shape},
@@ -323,7 +323,7 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 			if err != nil {
 				return fmt.Errorf("read the tags of distribution %s: %w", d.ID, err)
 			}
-			d.Tags = tags
+			d.Tags, d.TagsExact = tags, true
 		}
 		switch {
 		case d.ID == adopt || adopt == "" && d.Tags[providers.TagBucket] == o.b.Name:
@@ -342,7 +342,7 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 			fmt.Sprintf("%s and %s both have the tag %s = %s; remove it from the one that is not to be used, or name the other with distribution { adopt = %q }", mine[0].ID, mine[1].ID, providers.TagBucket, o.b.Name, mine[0].ID)})
 	}
 	if len(mine) > 0 {
-		o.a.Dist, o.a.Crumbs = &mine[0], mine[0].Tags
+		o.a.Dist, o.a.Crumbs, o.a.Exact = &mine[0], mine[0].Tags, mine[0].TagsExact
 	}
 	return nil
 }

@@ -92,8 +92,10 @@ type Distribution struct {
 	// SettingsFull is false in answers of a sweep, where DefaultRootObject and
 	// Logging are not known.
 	SettingsFull bool
-	// Tags is nil when not known.
-	Tags map[string]string
+	// Tags is nil when not known. TagsExact: they were asked for by themselves, as by
+	// Tags, in the call that gave them, and are not from a sweep.
+	Tags      map[string]string
+	TagsExact bool
 }
 
 // Field names one managed field of Settings; the strings are the attributes

@@ -32,9 +32,9 @@ type LimiterOptions struct {
 // rate doubles every two seconds. A refusal tells what is allowed: what the API
 // let through since the one before, in that time. The rate falls to four fifths
 // of that, comes back to it quickly at first and then ever more slowly, and from
-// there feels its way up: slowly, then faster, at last as in the beginning. It
-// rises only while somebody waits, for a rate that nobody used up says nothing,
-// and never above Most; a documented rate begins there.
+// there feels its way up: slowly, then faster, at last as in the beginning. Above
+// its beginning it rises only while somebody waits, for a rate that nobody used up
+// says nothing, and never above Most, where a documented rate begins.
 type Limiter struct {
 	clock Clock
 	o     LimiterOptions
@@ -252,16 +252,16 @@ func (l *Limiter) Saw(sent time.Time, throttled bool) {
 	if l.from.IsZero() {
 		l.from, l.saw = sent, sent
 	}
-	waited := 0.0
-	if len(l.urgent)+len(l.others) > 0 {
-		waited = min(now.Sub(l.saw).Seconds(), max(1, 2/l.rate))
-	}
+	since := min(now.Sub(l.saw).Seconds(), max(1, 2/l.rate))
 	l.saw = now
-	l.waited += waited
+	waits := len(l.urgent)+len(l.others) > 0
+	if waits {
+		l.waited += since
+	}
 	switch {
 	case !throttled:
 		l.through++
-		l.rise(waited)
+		l.rise(min(since, 1), waits)
 	case sent.Sub(l.cut) >= oneRefusal:
 		l.fall(now)
 	}
@@ -292,25 +292,24 @@ func (l *Limiter) fall(now time.Time) {
 	l.from, l.cut, l.through, l.waited = now, now, 0, 0
 }
 
-// rise lets the rate grow after an attempt that was let through, before which
-// somebody waited for so many seconds.
-func (l *Limiter) rise(waited float64) {
-	if waited == 0 {
-		return
-	}
-	if l.ceiling > 0 {
-		x := l.waited/l.spell - 1
-		if x < 1 {
-			step := l.ceiling
-			if x > 0 {
-				step = max(step, l.o.PerSecond)
-			}
-			l.rate = min(max(l.rate, l.ceiling+(1-remains)*step*x*x*x), l.o.Most)
-			return
+// rise lets the rate grow after an attempt that was let through, some seconds
+// after the one before it. Where nobody waits it only comes back to its beginning.
+func (l *Limiter) rise(since float64, waits bool) {
+	switch x := l.waited/l.spell - 1; {
+	case !waits && l.rate >= l.o.PerSecond:
+	case !waits:
+		l.rate = min(l.rate+l.o.PerSecond/20*since, l.o.PerSecond)
+	case l.ceiling > 0 && x < 0:
+		l.rate = max(l.rate, l.ceiling*(1+(1-remains)*x*x*x))
+	case l.ceiling > 0 && x < 1:
+		l.rate = max(l.rate, l.ceiling+(1-remains)*max(l.ceiling, l.o.PerSecond)*x*x*x)
+	default:
+		if l.ceiling > 0 {
+			l.ceiling, l.good = 0, l.rate
 		}
-		l.ceiling, l.good = 0, l.rate
+		l.rate *= math.Exp2(since / doubling)
 	}
-	l.rate = min(l.rate*math.Exp2(min(waited, 1)/doubling), l.o.Most)
+	l.rate = min(l.rate, l.o.Most)
 }
 
 // Hold keeps every request back for d: the API said so.

@@ -22,8 +22,8 @@ type cachePolicies struct {
 	d    *distributions
 	list *sweep[[]providers.CachePolicy]
 
-	// after is the end of the last refused or lost creation: the list has to be
-	// read after it.
+	// after is the end of the last creation, whatever became of it: the list has to
+	// be read after it.
 	after atomic.Int64
 
 	mu sync.Mutex
@@ -176,6 +176,7 @@ func (p *cachePolicies) CreateCachePolicy(ctx context.Context, name string, s pr
 		return providers.CachePolicy{}, p.c.fail(op, "cloudfront:CreateCachePolicy", err)
 	}
 	one := cachePolicy(out.CachePolicy)
+	p.after.Store(p.c.order.Add(1)) // one list for all who look next
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.created[one.ID] = true

@@ -224,7 +224,7 @@ func (d *distributions) Find(ctx context.Context, bucket string, names []string)
 			}
 		}
 		var err error
-		if one.Tags, err = d.tagsOf(ctx, one.ARN, tags); err != nil {
+		if one.Tags, one.TagsExact, err = d.tagsOf(ctx, one.ARN, tags); err != nil {
 			return nil, err
 		}
 		one.Settings.Aliases = slices.Clone(one.Settings.Aliases)
@@ -303,19 +303,20 @@ func (d *distributions) outdated(row providers.Distribution, began int64) bool {
 }
 
 // tagsOf are the tags of one distribution: the sweep's if it began after our
-// last write of them and shows that write, else read now; nil when the sweep
-// does not have them and nothing was written.
-func (d *distributions) tagsOf(ctx context.Context, arn string, swept *answer[tagging]) (map[string]string, error) {
+// last write of them and shows that write, else read now, which exact says; nil
+// when the sweep does not have them and nothing was written.
+func (d *distributions) tagsOf(ctx context.Context, arn string, swept *answer[tagging]) (tags map[string]string, exact bool, err error) {
 	d.mu.Lock()
 	wrote, ok := d.tagged[arn]
 	d.mu.Unlock()
 	if !ok {
-		return maps.Clone(swept.val.byARN[arn]), nil
+		return maps.Clone(swept.val.byARN[arn]), false, nil
 	}
 	if swept.began > wrote.order && contains(swept.val.byARN[arn], wrote.tags) {
-		return maps.Clone(swept.val.byARN[arn]), nil
+		return maps.Clone(swept.val.byARN[arn]), false, nil
 	}
-	return d.Tags(ctx, arn)
+	tags, err = d.Tags(ctx, arn)
+	return tags, err == nil, err
 }
 
 func contains(all, some map[string]string) bool {
