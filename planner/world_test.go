@@ -463,6 +463,9 @@ func faulty(k Kind, change func(*stage)) func(Goal) []stage {
 // TestPlantedFaultsAreCaught shows that the properties bite: each fault breaks
 // one promise, and some kill point makes it visible.
 func TestPlantedFaultsAreCaught(t *testing.T) {
+	if raceDetector {
+		t.Skip("it tests the tests, and is run without the race detector")
+	}
 	always := func(config.Bucket, Actual) Verdict { return done("planted") }
 	bare := func(ctx context.Context, s scene) error { // a switch without gate and crumbs
 		n := s.a.Names[0]
