@@ -234,7 +234,7 @@ func (c clean) compare(t *testing.T, l *lab) (proof.Result, error) {
 	}
 	targets := targets(c.left, c.at)
 	for i := range targets {
-		targets[i].Whole = (i+int(c.seed))%len(targets) < wholes && (!raceDetector || c.seed%2 == 0)
+		targets[i].Whole = (i+int(c.seed))%len(targets) < wholes && (!raceDetector || c.seed%8 == 0)
 	}
 	return proof.Compare(t.Context(), o, targets)
 }
