@@ -300,12 +300,12 @@ func TestNoSecretIsWritten(t *testing.T) {
 			c.set("GITHUB_ACTIONS=true")
 			c.set(api.env...)
 			// LuaDNS' module obeys no proxy [luadns-go v0.3.0, json_client.go].
-			c.run(t, append([]string{"plan", "-out=q.plan", "-parallelism=20", "-exclude=bucket.at_luadns"}, append(into, "-trace=all.jsonl")...)...)
-			tracedAPIs(t, filepath.Join(c.dir, "all.jsonl"))
+			c.run(t, append([]string{"plan", "-out=q.plan", "-parallelism=20", "-exclude=bucket.at_luadns"}, append(into, "-trace=1.jsonl")...)...)
 			c.run(t, "plan", "-json", "-parallelism=20", "-target=bucket.at_r*")
-			c.run(t, append([]string{"apply", "-auto-approve", "-wait=false", "-target=bucket.at_p*"}, append(into, "-trace=t.jsonl")...)...)
-			c.run(t, append([]string{"status", "-target=bucket.at_c*"}, append(into, "-trace=t.jsonl")...)...)
-			c.run(t, append([]string{"rollback", "-auto-approve", "-wait=false", "-target=bucket.at_i*"}, append(into, "-trace=t.jsonl")...)...)
+			c.run(t, append([]string{"apply", "-auto-approve", "-wait=false", "-target=bucket.at_p*"}, append(into, "-trace=2.jsonl")...)...)
+			c.run(t, append([]string{"status", "-target=bucket.at_c*"}, append(into, "-trace=3.jsonl")...)...)
+			c.run(t, append([]string{"rollback", "-auto-approve", "-wait=false", "-target=bucket.at_i*"}, append(into, "-trace=4.jsonl")...)...)
+			tracedAPIs(t, c.dir)
 			t.Logf("%d commands, %d bytes searched", c.runs, c.wrote)
 		})
 	}
