@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/edgeward/edgeward/cmd/view"
@@ -14,6 +16,7 @@ type screen struct {
 
 	mu      sync.Mutex
 	repaint view.Repaint
+	last    []string // the frame that stands there
 	closed  bool
 }
 
@@ -32,16 +35,23 @@ func (s *screen) draw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
+		s.last = lines
 		_ = s.out.write([]byte(s.repaint.Draw(lines, columns))) // the stream remembers its fault
 	}
 }
 
-// above writes text where the frame stood; the next one is drawn below.
+// above writes text where the frame stood, and the frame below it; behind a line
+// that is not ended only the next frame stands.
 func (s *screen) above(text []byte) error {
-	columns, _ := view.Size(s.out.w)
+	columns, rows := view.Size(s.out.w)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.write(append([]byte(s.repaint.Erase(columns)), text...))
+	all := append([]byte(s.repaint.Erase(columns)), text...)
+	fits := len(s.last) < rows && !slices.ContainsFunc(s.last, func(l string) bool { return view.Columns(l) >= columns })
+	if fits && !s.closed && bytes.HasSuffix(text, []byte("\n")) {
+		all = append(all, s.repaint.Draw(s.last, columns)...)
+	}
+	return s.out.write(all)
 }
 
 // close takes the frame away, for good.

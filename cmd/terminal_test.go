@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+	"github.com/edgeward/edgeward/cmd/view"
 )
 
 // emulator shows what a terminal would: the control functions that we send
@@ -229,6 +230,37 @@ func TestInterruptOnTerminal(t *testing.T) {
 		t.Error(w)
 	}
 }
+
+// What is written while there is a screen stands above it, and the screen does not
+// go away for that, unless it would no longer fit.
+func TestWrittenAboveTheScreen(t *testing.T) {
+	e := newEmulator(view.DefaultWidth, 24)
+	out := &output{w: writerFunc(func(p []byte) (int, error) { e.write(string(p)); return len(p), nil }), broken: func(error) {}}
+	lines := []string{"frame 1"}
+	s := newScreen(out, func(int, int) []string { return lines })
+	s.draw()
+	fmt.Fprint(out, "said\n")
+	if got := e.text(); got != "said\nframe 1\n\n" {
+		t.Errorf("%q", got)
+	}
+	lines = []string{"frame 2"}
+	s.draw()
+	fmt.Fprint(out, "not ended")
+	if got := e.text(); got != "said\nnot ended\n" {
+		t.Errorf("%q", got)
+	}
+	fmt.Fprint(out, ", now\n")
+	s.close()
+	fmt.Fprint(out, "after\n")
+	if got := e.text(); got != "said\nnot ended, now\nafter\n\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// writerFunc is a function that writes.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // status -watch is one status, in place, and ^C leaves the last one.
 func TestWatchOnTerminal(t *testing.T) {

@@ -50,7 +50,7 @@ func (l *Live) Lines(now time.Time, rates []LiveRate, columns, rows int) []strin
 		return nil
 	}
 	width := columns - 1
-	sections := []section{l.head(now, rates), l.failures(width), l.hand(width, rows), l.waveLines(now)}
+	sections := []section{l.head(now, rates, width), l.failures(width), l.hand(width, rows), l.waveLines(now)}
 	table := []section{l.waitLines(now), l.stageTable(width), rateLines(rates)}
 	if each := l.each(); each != nil {
 		all := slices.Concat(sections, []section{*each, rateLines(rates)})
@@ -115,7 +115,7 @@ func (l *Live) paint(line liveLine, width int) string {
 }
 
 // head says how far the run is and how long it still takes.
-func (l *Live) head(now time.Time, rates []LiveRate) section {
+func (l *Live) head(now time.Time, rates []LiveRate, width int) section {
 	n := l.counts()
 	text := fmt.Sprintf("%d of %d done", n[liveDone], len(l.buckets))
 	for _, state := range []string{liveFailed, liveBack, liveHand, liveWaits, liveDoing, liveToCome} {
@@ -123,11 +123,20 @@ func (l *Live) head(now time.Time, rates []LiveRate) section {
 			text += fmt.Sprintf(", %d %s", n[state], plural(state, n[state]))
 		}
 	}
-	word := strings.ToLower(title(l.goal))
-	return section{least: 2, lines: []liveLine{
-		{head: word + ": " + text, color: bold},
-		{text: "  " + Duration(now.Sub(l.started).Truncate(time.Second)) + " so far, " + l.remaining(now, rates).words(now)},
-	}}
+	first := strings.ToLower(title(l.goal)) + ": " + text
+	second := Duration(now.Sub(l.started).Truncate(time.Second)) + " so far, " + l.remaining(now, rates).words(now)
+	// On a narrow screen both go on below, where there is room.
+	s := section{least: 2, brief: []liveLine{{head: first, color: bold}, {text: "  " + second}}}
+	for i, line := range Wrap(first, width) {
+		if i > 0 {
+			line = "  " + line
+		}
+		s.lines = append(s.lines, liveLine{head: line, color: bold})
+	}
+	for _, line := range Wrap(second, width-2) {
+		s.lines = append(s.lines, liveLine{text: "  " + line})
+	}
+	return s
 }
 
 func plural(state string, n int) string {
@@ -217,7 +226,11 @@ func (l *Live) hand(width, rows int) section {
 			continue
 		}
 		s.lines = append(s.lines, liveLine{head: head, color: yellow})
-		for _, row := range Wrap(rowsOf, max(width-2, 1)) {
+		wrapped := Wrap(rowsOf, max(width-2, 1))
+		if slices.ContainsFunc(wrapped, func(row string) bool { return Columns(row) > width-2 }) {
+			wrapped = []string{rowsOf} // it fits in no way; what was written above has all of it
+		}
+		for _, row := range wrapped {
 			s.lines = append(s.lines, liveLine{text: "  " + row})
 		}
 	}

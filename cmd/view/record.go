@@ -347,9 +347,7 @@ func RecordText(rec Record, s Style) string {
 		s.hang(&b, s.paint(yellow, "note: "), 6, visible(n))
 	}
 	r := rec.report()
-	for _, res := range r.Results {
-		s.result(&b, res, r.Ended)
-	}
+	s.results(&b, r)
 	b.WriteString(s.paint(bold, "In all: "+rec.outcomes()+".") + "\n")
 	for _, l := range rec.further() {
 		b.WriteString(l[0] + ": " + l[1] + "\n")

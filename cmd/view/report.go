@@ -45,9 +45,7 @@ type Commands struct {
 // that is not finished, the counts, and the command to go on.
 func Report(r planner.Report, c Commands, s Style) string {
 	var b strings.Builder
-	for _, res := range r.Results {
-		s.result(&b, res, r.Ended)
-	}
+	s.results(&b, r)
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
@@ -106,9 +104,63 @@ func settled(o planner.Outcome) bool {
 	return false
 }
 
+// results are the buckets that are not settled: of many, those that ended alike
+// together, with all names.
+func (s Style) results(b *strings.Builder, r planner.Report) {
+	type group struct {
+		first planner.Result
+		why   likeCell
+		who   []string
+	}
+	at := map[string]*group{}
+	var order []*group
+	n := 0
+	for _, res := range r.Results {
+		if settled(res.Outcome) && res.Why == "" {
+			continue
+		}
+		n++
+		names := []string{res.Address}
+		if _, key, ok := strings.Cut(res.Address, `["`); ok { // mostly the bucket's name
+			names = append(names, strings.TrimSuffix(key, `"]`))
+		}
+		words, key := likeCellWords(res.Why, names)
+		key = strings.Join([]string{string(res.Outcome), string(res.Stage), key, strings.ReplaceAll(res.Hint, res.Address, own)}, "\x01")
+		if at[key] == nil {
+			at[key] = &group{first: res}
+			order = append(order, at[key])
+		}
+		g := at[key]
+		g.why.add(words)
+		g.who = append(g.who, res.Address)
+		if u := res.Until; u != nil && (g.first.Until == nil || u.After(*g.first.Until)) {
+			g.first.Until = u
+		}
+	}
+	if n < manyBuckets {
+		for _, res := range r.Results {
+			s.result(b, res, r.Ended)
+		}
+		return
+	}
+	for _, g := range order {
+		if len(g.who) == 1 {
+			s.result(b, g.first, r.Ended)
+			continue
+		}
+		g.first.Why = g.why.String()
+		g.first.Address = fmt.Sprintf("%d buckets", len(g.who))
+		s.result(b, g.first, r.Ended)
+		s.listed(b, 4, g.who)
+	}
+}
+
 func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 	if settled(res.Outcome) && res.Why == "" {
 		return
+	}
+	if res.Why == string(res.Outcome) {
+		res.Why = ""
 	}
 	color := yellow
 	switch res.Outcome {

@@ -47,23 +47,29 @@ func fleet(n int) Run {
 	return r
 }
 
+// fleetStatus is the status of the buckets of a plan, all done, of which the last
+// was changed by hand.
+func fleetStatus(p planner.Plan) (r planner.StatusReport) {
+	for i, bp := range p.Buckets {
+		domain := fmt.Sprintf("d%012dx.cloudfront.net", i)
+		var says []planner.ServerSays
+		for s := range 4 {
+			says = append(says, planner.ServerSays{Server: fmt.Sprintf("resolver %d (198.51.100.%d)", s, s), Answer: fmt.Sprintf("CNAME %s TTL %ds", domain, i), Serves: "CloudFront"})
+		}
+		r.Buckets = append(r.Buckets, planner.BucketStatus{Address: bp.Address, Standing: planner.StandDone, Distribution: domain,
+			Names: []planner.NameStatus{{Name: bp.Bucket, Record: "CNAME " + domain + " TTL 60s", Serves: "CloudFront", Resolvers: says}}})
+	}
+	r.Buckets[len(r.Buckets)-1].Drift = []planner.Drift{{Path: "price_class", Mend: "edgeward apply"}}
+	return r
+}
+
 // A page of 500 buckets says once what is alike, has every name, and of a run and
 // a record each change of each bucket with its time and the values that are its
 // own; one that ended otherwise is said by itself.
 func TestPagesOfMany(t *testing.T) {
 	const n = 500
 	run := fleet(n)
-	var status planner.StatusReport
-	for i, bp := range run.Plan.Buckets {
-		domain := fmt.Sprintf("d%012dx.cloudfront.net", i)
-		var says []planner.ServerSays
-		for s := range 4 {
-			says = append(says, planner.ServerSays{Server: fmt.Sprintf("resolver %d (198.51.100.%d)", s, s), Answer: fmt.Sprintf("CNAME %s TTL %ds", domain, i), Serves: "CloudFront"})
-		}
-		status.Buckets = append(status.Buckets, planner.BucketStatus{Address: bp.Address, Standing: planner.StandDone, Distribution: domain,
-			Names: []planner.NameStatus{{Name: bp.Bucket, Record: "CNAME " + domain + " TTL 60s", Serves: "CloudFront", Resolvers: says}}})
-	}
-	status.Buckets[n-1].Drift = []planner.Drift{{Path: "price_class", Mend: "edgeward apply"}}
+	status := fleetStatus(run.Plan)
 	page := func(text string, err error) string {
 		if err != nil {
 			t.Fatal(err)
@@ -108,5 +114,23 @@ func TestPagesOfMany(t *testing.T) {
 	small.Plan.Buckets, small.Report.Results = run.Plan.Buckets[:5], run.Report.Results[:5]
 	if text := page(RunHTML(small)); strings.Count(text, `<details class="part"`) != 5 {
 		t.Error("few buckets do not have a part each")
+	}
+}
+
+// The end of a run of many says once what is alike, with every name; of few each
+// bucket has its own line.
+func TestReportOfMany(t *testing.T) {
+	for n, want := range map[int]string{
+		2: "bucket.site[\"s000.example.com\"]: interrupted, at ttl.lower\nbucket.site[\"s001.example.com\"]: failed, at dns.switch: there stands something\n  else at s001.example.com\n",
+		40: "39 buckets: interrupted, at ttl.lower\n    bucket.site[\"s000.example.com\"] … bucket.site[\"s038.example.com\"] (39)\n" +
+			"bucket.site[\"s039.example.com\"]: failed, at dns.switch: there stands something\n  else at s039.example.com\n",
+	} {
+		run := fleet(n)
+		for i := range run.Report.Results[:n-1] {
+			run.Report.Results[i] = planner.Result{Address: run.Plan.Buckets[i].Address, Outcome: planner.OutcomeInterrupted, Stage: planner.TTLLower, Why: "interrupted"}
+		}
+		if got := Report(run.Report, Commands{GoOn: "edgeward apply"}, Style{}); !strings.HasPrefix(got, want) {
+			t.Errorf("%d buckets:\n%s\nwant\n%s", n, got, want)
+		}
 	}
 }
