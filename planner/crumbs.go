@@ -23,6 +23,7 @@ const (
 	crumbHold     = providers.TagPrefix + "hold"      // TIME/CODE of a rollback
 	crumbFinished = providers.TagPrefix + "finished"  // TIME
 	crumbSwitched = providers.TagPrefix + "switched"  // TIME of the last dns.switch
+	crumbCounting = providers.TagPrefix + "counting"  // the filter under which S3 goes on counting for a lock
 )
 
 // The room for tags: CloudFront takes 50 a distribution [CloudFront quotas], of

@@ -261,6 +261,7 @@ func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
 	if r.goal == Migrate && br.goal == Rollback && res.Why == "" {
 		res.Why = bp.Findings[0].Summary
 	}
+	br.staysHeld(&res)
 	if r.failed(res.Outcome) {
 		r.mu.Lock()
 		r.failures++
@@ -356,7 +357,11 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 		var yet notYet
 		var hand *providers.ByHandError
 		var overtaken *overtakenError
+		var left *leftError
 		switch {
+		case errors.As(err, &left):
+			br.emit(st.kind, EventNote, Verdict{Why: left.Error()})
+			return nil
 		case errors.As(err, &hand):
 			// A person was asked: nothing has been done, so it is a wait and no act.
 			acts--
@@ -456,7 +461,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	case err != nil: // a failed look gives no verdict (rule 1)
 		return waiting("could not look: " + err.Error()), false, nil
 	}
-	a.Retry, a.NoEvidence = retries(x.Options, br.b), x.Options.NoEvidence
+	a.Retry, a.NoEvidence, a.S3Loss = retries(x.Options, br.b), x.Options.NoEvidence, x.Options.AcceptS3Loss
 	lifts := !a.Exact || br.lifts(a.Crumbs[crumbHold])
 	if br.goal == Migrate && a.Crumbs.held() && (!a.Retry || !lifts) {
 		return v, false, &heldError{br.b.Address, a.Crumbs[crumbHold]}

@@ -58,6 +58,15 @@ func goalOf(g Goal, steps []Step) Goal {
 	return g
 }
 
+// staysHeld: a run that only ended what the way back of an earlier one had left
+// on has moved nothing.
+func (br *bucketRun) staysHeld(res *Result) {
+	restores := slices.ContainsFunc(br.plan.Steps, func(s Step) bool { return s.Kind == DNSRestore })
+	if br.r.goal == Migrate && br.goal == Rollback && !restores && (res.Outcome == OutcomeRolled || res.Outcome == OutcomeStopped) {
+		res.Outcome, res.Hint = OutcomeHeld, br.plan.Findings[0].Detail
+	}
+}
+
 // Going back looks again for so often, and waits for so long until the world sees
 // it, whatever -wait-timeout has left.
 const (
@@ -81,10 +90,10 @@ func (br *bucketRun) goBack(ctx context.Context, res *Result) {
 	if !a.begun() || a.Crumbs[crumbFinished] != "" || other || a.Crumbs[crumbWas] == "" {
 		return
 	}
-	o.AcceptHTTPSLoss = false
+	o.AcceptHTTPSLoss, o.AcceptS3Loss = false, false
 	way := planBucket(br.b, a, nil, o, Rollback)
 	if way.Standing == StandBlocked {
-		res.Hint = "the names stay the distribution's: " + way.Findings[0].Summary + "; " + way.Findings[0].Detail
+		br.stays(res, way.Findings[0])
 		return
 	}
 	cause := br.cause()
@@ -96,6 +105,12 @@ func (br *bucketRun) goBack(ctx context.Context, res *Result) {
 	back.stop = stop
 	back.steps(ctx, sctx)
 	back.backEnded(ctx, res)
+}
+
+// stays says why a bucket that failed does not go back: visitors would lose by it.
+func (br *bucketRun) stays(res *Result, why Finding) {
+	res.Hint = "the names stay the distribution's: " + why.Summary + "; " + why.Detail
+	br.emit("", EventNote, Verdict{Why: "not going back to S3: " + why.Summary})
 }
 
 // hurts says that the failure can be one of the switch: this run has made it, or
@@ -110,7 +125,10 @@ func (br *bucketRun) hurts(stage Kind) bool {
 // stays that of the failure.
 func (br *bucketRun) backEnded(ctx context.Context, res *Result) {
 	end := br.result(ctx)
+	var lost *lostError
 	switch {
+	case errors.As(br.cause(), &lost):
+		br.stays(res, lost.f)
 	case end.Outcome == OutcomeInterrupted:
 		res.Outcome, res.Why, res.Hint = OutcomeInterrupted, "interrupted while going back: "+res.Why, "the next apply ends the way back"
 	case br.done[DNSRestore]:
@@ -133,10 +151,9 @@ func (br *bucketRun) lookBack(ctx context.Context) (Actual, error) {
 	x := br.r.x
 	ctx = providers.WithUrgency(ctx)
 	for try, d := 1, time.Second; ; try, d = try+1, min(2*d, everyAPI) {
-		a, err := Observe(ctx, x.World, x.Config, br.b, PartTags)
+		a, err := Observe(ctx, x.World, x.Config, br.b, PartTags|partCount|partLeft)
 		if err == nil {
-			a.HTTPS = keepsHTTPS(ctx, x.World, br.b, a)
-			return a, nil
+			return a, a.lookWayBack(ctx, x.World, br.b)
 		}
 		if try == triesBack || errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrCredentials) {
 			return a, err
@@ -145,6 +162,16 @@ func (br *bucketRun) lookBack(ctx context.Context) (Actual, error) {
 			return a, err
 		}
 	}
+}
+
+// lookWayBack looks for what visitors would lose by a way back. S3 is not asked
+// where the bucket is locked, which is undone first. The error is ctx's alone.
+func (a *Actual) lookWayBack(ctx context.Context, w providers.World, b config.Bucket) (err error) {
+	a.HTTPS = keepsHTTPS(ctx, w, b, *a)
+	if !a.Crumbs.locked() {
+		a.Lost, err = seesOld(ctx, w, b, *a, 1)
+	}
+	return err
 }
 
 // keepsHTTPS says why browsers go on asking by https, which S3 cannot answer,
@@ -195,13 +222,29 @@ func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
 	if a.Dist == nil || !a.begun() {
 		return nil
 	}
-	if a.HTTPS == "" {
-		return nil
+	var fs []Finding
+	if a.Lost != nil {
+		f := *a.Lost
+		if o.AcceptS3Loss {
+			f.Severity, f.Detail = Warning, "-accept-s3-loss accepts that"
+		}
+		fs = append(fs, f)
 	}
-	f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
-		"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: edgeward rollback -accept-https-loss -target='" + b.Address + "'"}
-	if o.AcceptHTTPSLoss {
-		f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
+	if a.HTTPS != "" {
+		f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
+			"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: " + goBackBy(b, "-accept-https-loss")}
+		if o.AcceptHTTPSLoss {
+			f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
+		}
+		fs = append(fs, f)
 	}
-	return []Finding{f}
+	return fs
+}
+
+// errorsFirst puts what blocks a way back before everything else.
+func errorsFirst(f Finding) int {
+	if f.Severity == Error {
+		return 0
+	}
+	return 1
 }

@@ -31,7 +31,8 @@ const (
 
 	// partTraffic probes and counts what visitors of a switched bucket meet.
 	partTraffic
-	// partCount reads whether S3 counts requests, where that is asked for.
+	// partCount reads whether S3 counts requests, where that is asked for; with partLeft
+	// also where it may have been left on.
 	partCount
 
 	// partFinished asks the world even about a finished bucket; partLazy asks it
@@ -48,6 +49,7 @@ const (
 	// partLinks is what links are picked from and compared by, while they are not
 	// proven.
 	partLinks
+	partLeft
 
 	PartNames Part = 0
 	partAll        = PartTags | PartFull | PartBucket | PartObjects | PartCertificate |
@@ -114,7 +116,11 @@ type Actual struct {
 	// HTTPS is why browsers would go on with https after a way back, "" where nothing
 	// was seen; looked at for ways back alone.
 	HTTPS string
-	read  Part
+	// Lost is why visitors would not be served after a way back, nil where nothing was
+	// seen; looked at for ways back alone. S3Loss: that is accepted.
+	Lost   *Finding
+	S3Loss bool
+	read   Part
 }
 
 // NameActual is one of the bucket's names.
@@ -217,7 +223,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartFull, o.a.Dist == nil || !o.wantsFull() && !compares, o.full},
 		{PartBucket, o.a.switched() && !compares, o.bucket},
 		{partShape, o.a.switched() || o.shaped(), o.shape},
-		{partCount, !b.Watch.S3Metrics || o.a.begun(), o.counted},
+		{partCount, parts&partLeft == 0 && (!b.Watch.S3Metrics || o.a.begun()), o.counted},
 		{PartObjects, o.a.switched() && !compares, o.objects},
 		{partLinks, o.a.switched(), o.links},
 		{PartCertificate, o.covered(), o.certificates},
@@ -231,7 +237,8 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 	}
 	for _, s := range steps {
 		if parts&s.part == 0 || s.skip || o.blind(s.part) ||
-			o.a.finished() && s.part != PartFull && parts&(partFinished|partProof) == 0 && !(s.part&(PartTags|PartAccess) != 0 && (o.locking() || parts&partUnlock != 0)) {
+			o.a.finished() && s.part != PartFull && parts&(partFinished|partProof) == 0 && !(s.part&(PartTags|PartAccess) != 0 && (o.locking() || parts&partUnlock != 0)) &&
+				!(s.part == PartTags && o.a.Crumbs[crumbCounting] != "") {
 			continue
 		}
 		if err := s.look(ctx); err != nil {

@@ -30,10 +30,10 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	}
 	w = rememberPolicies(w)
 	uses := make([]use, len(chosen))
-	parts := partAll | partLazy | PartAccess | partLockable | partEvidence
+	parts := partAll | partLazy | partLeft | PartAccess | partLockable | partEvidence
 	switch p.Goal {
 	case Rollback:
-		parts = PartTags | PartAuthoritative | PartResolvers | partFinished | PartAccess | partUnlock
+		parts = PartTags | PartAuthoritative | PartResolvers | partFinished | PartAccess | partUnlock | partCount | partLeft
 	case UnlockBucket:
 		parts = PartTags | PartAccess | partUnlock
 	}
@@ -48,7 +48,11 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 			if before[i] = a.switchedBefore(o.Since); before[i] {
 				return nil
 			}
-			a.HTTPS = keepsHTTPS(ctx, w, b, a)
+		}
+		if err == nil && (p.Goal == Rollback || p.Goal == Migrate && a.unended()) {
+			if err := a.lookWayBack(ctx, w, b); err != nil {
+				return err
+			}
 		}
 		plans[i] = planBucket(b, a, err, o, p.Goal)
 		uses[i] = usesOf(b, a, plans[i])
@@ -262,13 +266,18 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if held {
 		p.Findings = []Finding{heldFinding(b, a)}
 	}
-	if held && a.unended() {
+	remains := held && a.leftCounting()
+	if held && (a.unended() || remains) {
 		g, held = Rollback, false
 	}
 	if g == Rollback {
 		p.Findings = append(p.Findings, wayBackFindings(b, a, o)...)
+		slices.SortStableFunc(p.Findings, func(x, y Finding) int { return cmp.Compare(errorsFirst(x), errorsFirst(y)) })
 	}
 	all := judgeAll(b, a, stagesFor(b, a.Crumbs.lock(), o.table(g)))
+	if remains { // the names went back; only what is billed is ended
+		all = slices.DeleteFunc(all, func(j judged) bool { return j.stage.kind != MetricsStop })
+	}
 	if g == Migrate && a.begun() && !a.finished() {
 		all = unlockable(all, p.Findings)
 	}
@@ -402,8 +411,8 @@ func heldFinding(b config.Bucket, a Actual) Finding {
 		return Finding{Warning, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
 			"this run ends it; or edgeward apply -retry='" + b.Address + "' to stay"}
 	}
-	if a.switched() {
-		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: the names are still the distribution's",
+	if a.begun() {
+		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
 			"nothing is done about it until: edgeward rollback -target='" + b.Address + "' to end it, or edgeward apply -retry='" + b.Address + "' to stay"}
 	}
 	return Finding{Note, "held", "the bucket was rolled back " + how + " at " + at + " and is held",

@@ -532,12 +532,16 @@ func restoreTTL(ctx context.Context, s scene) error {
 	if err := s.replace(ctx, "restore the TTL of", rs); err != nil {
 		return err
 	}
-	if !lockByMetrics(s.b) {
+	end := map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""}
+	switch {
+	case !s.b.Watch.S3Metrics:
+	case lockByMetrics(s.b):
+		end[crumbCounting] = countID
+	default:
 		if err := stopCounting(ctx, s); err != nil {
 			return err
 		}
 	}
-	end := map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""}
 	if s.a.Crumbs.held() { // of a way back that ended before its first record; -retry lifts it
 		end[crumbHold] = ""
 	}

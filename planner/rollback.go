@@ -91,9 +91,21 @@ func withoutDistribution(b config.Bucket, a Actual) Verdict {
 	return done("edgeward has changed nothing")
 }
 
-// restoreRecords writes the hold first (rule 10), so that no other run switches
-// the bucket again, and then the old records.
+// restoreRecords looks whether visitors will be served, writes the hold (rule 10), so
+// that no other run switches the bucket again, and then the old records.
 func restoreRecords(ctx context.Context, s scene) error {
+	if !s.a.S3Loss {
+		looks := backLooks
+		if slices.ContainsFunc(s.a.Names, func(n NameActual) bool { return n.Features.ByHand }) {
+			looks = 1 // a person is asked, and what they do is looked for again and again
+		}
+		switch lost, err := seesOld(ctx, s.w, s.b, s.a, looks); {
+		case err != nil:
+			return err
+		case lost != nil:
+			return &lostError{*lost}
+		}
+	}
 	if !s.a.Crumbs.heldFor(s.code) {
 		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/" + cmp.Or(s.code, manualHold)}
 		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof, crumbSwitched} {
@@ -118,13 +130,7 @@ func restoreRecords(ctx context.Context, s scene) error {
 			rs = append(rs, replacement{n, old})
 		}
 	}
-	if err := s.replace(ctx, "restore the record of", rs); err != nil {
-		return err
-	}
-	if err := stopCounting(ctx, s); err != nil {
-		s.note(err.Error()) // visitors come first
-	}
-	return nil
+	return s.replace(ctx, "restore the record of", rs)
 }
 
 // switchedBefore says that the bucket was switched before since, or is not switched

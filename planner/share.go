@@ -82,7 +82,7 @@ func shareOf(s sample) Traffic {
 		t.Method = ByProbes
 	}
 	t.drain(s)
-	t.Says = t.sentence()
+	t.Says = t.sentence() + t.drainWords(s)
 	return t
 }
 
@@ -158,10 +158,28 @@ func (t Traffic) sentence() string {
 	case ByProbes:
 		fmt.Fprintf(&b, "; %d of %d resolvers answer with CloudFront", t.AtResolvers, t.Resolvers)
 	}
-	if t.Drained {
-		b.WriteString("; drained")
-	}
 	return b.String()
+}
+
+// drainWords say whether the bucket is drained: how long that takes yet at least,
+// or what speaks against it.
+func (t Traffic) drainWords(s sample) string {
+	left := t.DrainedAt.Sub(s.now)
+	switch {
+	case t.Drained:
+		return "; drained"
+	case t.DrainedAt.IsZero():
+		return ""
+	case left > 0:
+		return "; drained in " + shortDuration((left + time.Minute - 1).Truncate(time.Minute)) + " at the earliest"
+	case s.atCF < s.resolvers:
+		return fmt.Sprintf("; not drained: %s yet", plural(s.resolvers-s.atCF, "resolver does not answer with CloudFront", "resolvers do not answer with CloudFront"))
+	case t.Direct != nil && t.Direct.Least > 0:
+		return "; not drained: requests come to S3 directly"
+	case s.from.Before(s.dry):
+		return "; not drained as far as that shows: the window begins before the TTL had run out"
+	}
+	return "; whether it is drained is not known"
 }
 
 func percent(f float64) string {

@@ -57,7 +57,7 @@ func table(g Goal) []stage {
 func migrateStages() []stage {
 	const certificate = PartCertificate | PartValidation
 	return []stage{
-		{MetricsCount, nil, partShape | partCount, Create, checkCount, startCounting, everyAPI},
+		{MetricsCount, nil, PartTags | partShape | partCount | partLeft, Create, checkCount, changeCount, everyAPI},
 		{CertificateRequest, nil, PartCertificate, Create, checkCertificateRequest, requestCertificate, everyAPI},
 		{CertificateValidate, []Kind{CertificateRequest}, certificate, Create, checkCertificateValidate, validateCertificate, everyDNS},
 		{CertificateIssued, []Kind{CertificateValidate}, PartCertificate, Wait, checkCertificateIssued, nil, everyAPI},
@@ -76,6 +76,7 @@ func migrateStages() []stage {
 func rollbackStages() []stage {
 	return []stage{
 		{DNSRestore, []Kind{BucketUnlock}, PartTags, Change, checkRestore, restoreRecords, everyAPI},
+		{MetricsStop, []Kind{DNSRestore}, PartTags | partCount | partLeft, Remove, checkCountEnded, changeCount, everyAPI},
 		{DNSRestored, []Kind{DNSRestore}, PartTags | PartAuthoritative | PartResolvers | partFinished, Wait, checkRestored, nil, everyDNS},
 	}
 }

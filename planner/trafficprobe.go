@@ -19,17 +19,26 @@ const (
 	probeBytes  = 64 << 10
 )
 
-// linkLook is what the test links answered; none is why nothing could be judged.
+// looksOfMany and looksOfOne are how many looks in a row have to show a link wrong
+// before that counts: with the answers of several resolvers, and of a single one.
+const (
+	looksOfMany = 2
+	looksOfOne  = 5
+)
+
+// linkLook is what the test links answered; none is why nothing could be judged,
+// noHTTPS why nothing was over https.
 type linkLook struct {
-	none  string
-	tries []linkTry
+	none, noHTTPS string
+	tries         []linkTry
 }
 
 // linkTry is a test link, right at S3, at an address that a resolver answered.
 type linkTry struct {
 	path, server, address string
-	// wrong is what a visitor there meets, "" when it is right.
-	wrong string
+	// wrong is what a visitor there meets, "" when it is right. blind is why there was
+	// no answer over https alone, which may be the fault of this machine.
+	wrong, blind string
 }
 
 func (l linkLook) paths() []string {
@@ -50,23 +59,86 @@ func (l linkLook) servers() int {
 	return len(seen)
 }
 
-// broken is a link that is wrong behind more than one resolver in this look and
-// in the one before; a single bad probe never is.
-func (l linkLook) broken(before linkLook) *UnhealthyError {
-	for _, p := range l.paths() {
-		var wrong []linkTry
-		for _, t := range l.tries {
-			was := slices.ContainsFunc(before.tries, func(x linkTry) bool { return x.path == p && x.server == t.server && x.wrong != "" })
-			if t.path == p && t.wrong != "" && was && !slices.ContainsFunc(wrong, func(x linkTry) bool { return x.server == t.server }) {
-				wrong = append(wrong, t)
-			}
-		}
-		if len(wrong) > 1 {
-			return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in two looks in a row behind %s (%s) and %s (%s): %s",
-				p, wrong[0].server, wrong[0].address, wrong[1].server, wrong[1].address, wrong[0].wrong)}
+// says is how the tries ended.
+func (l linkLook) says() string {
+	var wrong []linkTry
+	for _, t := range l.tries {
+		if t.wrong != "" {
+			wrong = append(wrong, t)
 		}
 	}
-	return nil
+	words := plural(len(l.paths()), "test link", "test links") + " through " + plural(l.servers(), "resolver", "resolvers")
+	if wrong == nil {
+		return words + " right"
+	}
+	return fmt.Sprintf("%s: %d of %d answers not right (%s at %s behind %s: %s)", words, len(wrong), len(l.tries), wrong[0].path, wrong[0].address, wrong[0].server, wrong[0].wrong)
+}
+
+// wrong are the tries of a path that were not right, all whether there were no
+// others.
+func (l linkLook) wrong(path string) (tries []linkTry, all bool) {
+	all = true
+	for _, t := range l.tries {
+		switch {
+		case t.path != path:
+		case t.wrong == "":
+			all = false
+		default:
+			tries = append(tries, t)
+		}
+	}
+	return tries, all && tries != nil
+}
+
+// brokenLink is a link that each of the looks shows to be wrong: behind the same two
+// resolvers, or, where only one resolver answers, at every address that it has
+// given. enough is whether there were looks enough; a single bad probe never is.
+func brokenLink(looks []linkLook) (u *UnhealthyError, enough bool) {
+	first := looks[0]
+	one := slices.ContainsFunc(looks, func(l linkLook) bool { return l.servers() < 2 })
+	for _, p := range first.paths() {
+		wrong, _ := first.wrong(p)
+		for _, l := range looks {
+			tries, all := l.wrong(p)
+			wrong = slices.DeleteFunc(wrong, func(t linkTry) bool {
+				return one && !all || !one && !slices.ContainsFunc(tries, func(x linkTry) bool { return x.server == t.server })
+			})
+		}
+		wrong = slices.CompactFunc(wrong, func(x, y linkTry) bool { return x.server == y.server })
+		switch {
+		case one && len(wrong) > 0:
+			return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in %d looks in a row behind %s (%s), the only resolver that answers: %s",
+				p, looksOfOne, wrong[0].server, wrong[0].address, wrong[0].wrong)}, len(looks) >= looksOfOne
+		case len(wrong) > 1:
+			return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in two looks in a row behind %s (%s) and %s (%s): %s",
+				p, wrong[0].server, wrong[0].address, wrong[1].server, wrong[1].address, wrong[0].wrong)}, len(looks) >= looksOfMany
+		}
+	}
+	return nil, false
+}
+
+// lookAgain looks at the links until there were looks enough to call one broken, or
+// one of them shows it right: then it gives nil. The error is ctx's alone.
+func lookAgain(ctx context.Context, w providers.World, b config.Bucket, a Actual) (*UnhealthyError, error) {
+	looks := []linkLook{a.Watched.links}
+	for {
+		u, enough := brokenLink(looks)
+		if u == nil || enough {
+			return u, nil
+		}
+		back := providers.Idle(ctx)
+		err := w.Clock.Sleep(ctx, secondLook)
+		back()
+		if err != nil {
+			return nil, err
+		}
+		a.Now = w.Clock.Now()
+		l, err := probeLinks(ctx, w, w.Accounts[b.Account], b, a)
+		if err != nil {
+			return nil, err
+		}
+		looks = append(looks, l)
+	}
 }
 
 // probeLinks fetches a few test links under the real name where the resolvers
@@ -89,6 +161,7 @@ func probeLinks(ctx context.Context, w providers.World, acc providers.Account, b
 		return l, ctx.Err()
 	}
 	var paths []string
+	speaks := false
 	for _, p := range watchPaths(ctx, acc, b, a) {
 		left, err := w.Web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: "http://" + b.Name + p, Dial: a.Dist.Settings.OriginDomain, Limit: probeBytes})
 		if err != nil || left.Status >= 400 {
@@ -96,7 +169,15 @@ func probeLinks(ctx context.Context, w providers.World, acc providers.Account, b
 		}
 		paths = append(paths, p)
 		for _, at := range places {
-			if at.wrong = visit(ctx, w.Web, b, *n, a.Dist, p, at.address, left); ctx.Err() != nil {
+			at.wrong, at.blind = visit(ctx, w.Web, b, *n, a.Dist, p, at.address, left)
+			if at.blind != "" {
+				if speaks = speaks || l.noHTTPS == "" && speaksHTTPS(ctx, w.Web, b, a); speaks {
+					at.wrong = at.blind
+				} else {
+					l.noHTTPS = at.blind
+				}
+			}
+			if ctx.Err() != nil {
 				return l, ctx.Err()
 			}
 			at.path = p
@@ -112,18 +193,27 @@ func probeLinks(ctx context.Context, w providers.World, acc providers.Account, b
 	return l, ctx.Err()
 }
 
+// speaksHTTPS says whether this machine gets any answer over https where it knows
+// somebody who speaks it: S3's own endpoint, or the distribution's own name. Its
+// port may be closed, its clock wrong, its certificates missing.
+func speaksHTTPS(ctx context.Context, web providers.Web, b config.Bucket, a Actual) bool {
+	hosts := []string{a.Dist.Domain}
+	if region := regionOf(b, a); region != "" {
+		hosts = append([]string{strings.TrimPrefix(originDomain(b.Name, region, providers.RESTOrigin), b.Name+".")}, hosts...)
+	}
+	return slices.ContainsFunc(hosts, func(host string) bool {
+		_, err := web.Fetch(ctx, providers.Request{Method: http.MethodHead, URL: "https://" + host + "/", Limit: probeBytes})
+		return err == nil
+	})
+}
+
 // placesOf are addresses to probe, each by another resolver and another address
-// where there are enough.
+// where there are enough; the addresses of one that is the only one to answer.
 func placesOf(answers []providers.Answer) []linkTry {
 	var out []linkTry
 	taken := map[string]bool{}
 	for _, a := range answers {
-		var addresses []string
-		for _, r := range a.Records {
-			if r.Type == "A" {
-				addresses = append(addresses, r.Value)
-			}
-		}
+		addresses := addressesOf(a)
 		if len(addresses) == 0 {
 			continue
 		}
@@ -133,7 +223,29 @@ func placesOf(answers []providers.Answer) []linkTry {
 		}
 		taken[address] = true
 		if out = append(out, linkTry{server: a.Server, address: address}); len(out) == probePlaces {
-			break
+			return out
+		}
+	}
+	if len(out) != 1 {
+		return out
+	}
+	only := out[0].server
+	for _, a := range answers {
+		for _, x := range addressesOf(a) {
+			if a.Server == only && !taken[x] && len(out) < probePlaces {
+				taken[x] = true
+				out = append(out, linkTry{server: only, address: x})
+			}
+		}
+	}
+	return out
+}
+
+func addressesOf(a providers.Answer) []string {
+	var out []string
+	for _, r := range a.Records {
+		if r.Type == "A" {
+			out = append(out, r.Value)
 		}
 	}
 	return out
@@ -168,25 +280,29 @@ func watchPaths(ctx context.Context, acc providers.Account, b config.Bucket, a A
 }
 
 // visit is what a visitor at address meets who asks for path, against what S3
-// serves; "" when that is right. An address that is no edge of CloudFront's, such
-// as S3's own, is asked without TLS alone, which S3 does not have for the name.
-func visit(ctx context.Context, web providers.Web, b config.Bucket, n NameActual, d *providers.Distribution, path, address string, left providers.Response) string {
-	get := func(scheme string) (providers.Response, string) {
-		r, err := web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: scheme + "://" + n.CNAME.Name + path, Dial: address, Limit: probeBytes})
-		if err != nil {
-			return r, fmt.Sprintf("no answer over %s: %v", scheme, err)
-		}
-		return r, wrongAnswer(left, r)
+// serves; "" when that is right. blind is why there was no answer over https, where
+// the one over http is right. An address that is no edge of CloudFront's, such as S3's
+// own, is asked without TLS alone, which S3 does not have for the name.
+func visit(ctx context.Context, web providers.Web, b config.Bucket, n NameActual, d *providers.Distribution, path, address string, left providers.Response) (wrong, blind string) {
+	get := func(scheme string) (providers.Response, error) {
+		return web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: scheme + "://" + n.CNAME.Name + path, Dial: address, Limit: probeBytes})
 	}
-	plain, wrong := get("http")
-	if d.Settings.ViewerProtocol == "https-only" && plain.Status == http.StatusForbidden {
-		wrong = ""
+	plain, err := get("http")
+	switch {
+	case err != nil:
+		return fmt.Sprintf("no answer over http: %v", err), ""
+	case d.Settings.ViewerProtocol == "https-only" && plain.Status == http.StatusForbidden:
+	default:
+		wrong = wrongAnswer(left, plain)
 	}
 	if wrong != "" || n.proxied() || plain.Header.Get("X-Amz-Cf-Id") == "" {
-		return wrong
+		return wrong, ""
 	}
-	_, wrong = get("https")
-	return wrong
+	safe, err := get("https")
+	if err != nil {
+		return "", fmt.Sprintf("no answer over https: %v", err)
+	}
+	return wrongAnswer(left, safe), ""
 }
 
 // wrongAnswer is what is wrong with an answer for what S3 serves. Other bytes are

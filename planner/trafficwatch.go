@@ -11,7 +11,7 @@ import (
 )
 
 // How a switched bucket is watched: a look a minute; a test link that fails is
-// looked at once more after a moment; an error rate is judged over at most
+// looked at again after a moment (looksOfMany, looksOfOne); an error rate is judged over at most
 // longestWindow, and the newest minutes are left out of it.
 const (
 	everyWatch    = time.Minute
@@ -77,16 +77,11 @@ func watchTraffic(ctx context.Context, s scene) error {
 	if u.Code != codeLinks {
 		return u // two windows in a row say so
 	}
-	if err := s.w.Clock.Sleep(ctx, secondLook); err != nil {
+	u, err := lookAgain(ctx, s.w, s.b, s.a)
+	switch {
+	case err != nil:
 		return err
-	}
-	again := s.a
-	again.Now = s.w.Clock.Now()
-	var err error
-	if again.Watched.links, err = probeLinks(ctx, s.w, s.acc, s.b, again); err != nil {
-		return err
-	}
-	if u = again.Watched.links.broken(s.a.Watched.links); u == nil {
+	case u == nil:
 		return notYet("a test link failed in one look and not in the next")
 	}
 	return u
@@ -176,7 +171,8 @@ func (w watched) unhealthy(b config.Bucket, a Actual) *UnhealthyError {
 	if u := w.rates(b, a); u != nil {
 		return u
 	}
-	return w.links.broken(w.links)
+	u, _ := brokenLink([]linkLook{w.links})
+	return u
 }
 
 // rates judges the two newest windows (rule 15).
@@ -239,7 +235,10 @@ func (w watched) says() string {
 	if w.links.none != "" {
 		parts = append(parts, "blind for test links ("+w.links.none+")")
 	} else {
-		parts = append(parts, fmt.Sprintf("%s through %s right", plural(len(w.links.paths()), "test link", "test links"), plural(w.links.servers(), "resolver", "resolvers")))
+		parts = append(parts, w.links.says())
+	}
+	if why := w.links.noHTTPS; why != "" {
+		parts = append(parts, "blind for https, which this machine does not get from S3 either ("+why+")")
 	}
 	switch newest, _, ok := window(w.minutes, 1); {
 	case w.noMetrics != "":
@@ -254,7 +253,7 @@ func (w watched) says() string {
 
 // CheckHealth looks once at a bucket that is switched and says whether its
 // visitors are no worse off than before: nil, or an *UnhealthyError. A test link
-// that fails is looked at twice. Another error means that nobody can say. It is
+// that fails is looked at again. Another error means that nobody can say. It is
 // for buckets of waves before, and does not look at what is not switched.
 func CheckHealth(ctx context.Context, w providers.World, c *config.Config, b config.Bucket) error {
 	b.Watch.For = max(b.Watch.For, healthFor)
@@ -269,17 +268,10 @@ func CheckHealth(ctx context.Context, w providers.World, c *config.Config, b con
 	case u.Code != codeLinks:
 		return u
 	}
-	if err := w.Clock.Sleep(ctx, secondLook); err != nil {
+	if u, err = lookAgain(ctx, w, b, a); err != nil || u == nil {
 		return err
 	}
-	links, err := probeLinks(ctx, w, w.Accounts[b.Account], b, a)
-	if err != nil {
-		return err
-	}
-	if u := links.broken(a.Watched.links); u != nil {
-		return u
-	}
-	return nil
+	return u
 }
 
 // healthFor is how long CheckHealth looks back where nothing is watched.

@@ -161,6 +161,89 @@ func TestWatchDoesNotGoBackForLittle(t *testing.T) {
 	}
 }
 
+// A machine whose own https fails says so, and takes no link for broken; one that
+// gets https elsewhere does.
+func TestWatchKnowsItsOwnHTTPS(t *testing.T) {
+	tests := map[string]struct {
+		fails func(url string) bool
+		code  string
+	}{
+		"its port 443 is closed": {func(u string) bool { return strings.HasPrefix(u, "https://") }, ""},
+		"S3's answer is kept out, not the edge": {func(u string) bool {
+			return strings.HasPrefix(u, "https://fonts.") || strings.HasPrefix(u, "https://s3.")
+		}, codeLinks},
+		"the names' alone": {func(u string) bool { return strings.HasPrefix(u, "https://fonts.") }, codeLinks},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var h hooked
+			synctest.Test(t, func(t *testing.T) {
+				l := watchLab(4, nil)
+				l.options.Hook = h.hook
+				s := l.start(t)
+				s.w.StartVisitors(t.Context(), 2*time.Second)
+				r := s.afterSwitch(t.Context(), func(string) {
+					h.set(func(c sandbox.Call) error {
+						if _, url, _ := strings.Cut(c.Name, " "); c.Op == opFetch && !c.After && tc.fails(url) {
+							return errors.New("connect: connection timed out")
+						}
+						return nil
+					})
+				})
+				blind := strings.Contains(s.said(), "blind for https, which this machine does not get from S3 either (no answer over https: ")
+				if want := map[bool]Outcome{true: OutcomeFinished, false: OutcomeRolled}[tc.code == ""]; r.Results[0].Outcome != want || blind != (tc.code == "") {
+					t.Errorf("%+v\n%s", r.Results[0], s.said())
+				}
+				s.served()
+			})
+		})
+	}
+}
+
+// One resolver is enough when looks repeat: for a minute, at each address it has given.
+func TestWatchWithOneResolver(t *testing.T) {
+	tests := map[string]struct {
+		resolvers int
+		fault     func(*session, string)
+		most      time.Duration
+	}{
+		"every answer is a 503":         {1, func(s *session, id string) { s.w.Sicken(id, 1, 503) }, 3 * time.Minute},
+		"the others time out meanwhile": {4, func(s *session, id string) { s.w.Sicken(id, 1, 503) }, 3 * time.Minute},
+		"for fifty seconds": {1, func(s *session, id string) {
+			s.w.Sicken(id, 1, 503)
+			time.AfterFunc(50*time.Second, func() { s.w.Sicken(id, 0, 0) })
+		}, 0},
+		"now and then": {1, func(s *session, id string) { s.w.Sicken(id, 4, 503) }, 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := watchLab(4, func(w *config.Watch) { w.MinRequests = 100000 })
+				l.options.Resolvers = tc.resolvers
+				s := l.start(t)
+				s.w.StartVisitors(t.Context(), 2*time.Second)
+				var fault time.Time
+				r := s.afterSwitch(t.Context(), func(id string) {
+					fault = time.Now()
+					for i := 1; i < tc.resolvers; i++ {
+						s.w.SetResolver(i, sandbox.Resolving{TimesOut: true})
+					}
+					tc.fault(s, id)
+				})
+				why, at := watchEnd(t, s)
+				switch d := at.Sub(fault); {
+				case (tc.most > 0) != (why != ""), (tc.most > 0) != (r.Results[0].Outcome == OutcomeRolled):
+					t.Errorf("%q, %+v\n%s", why, r.Results[0], s.said())
+				case tc.most > 0 && (d > tc.most || d < time.Minute || !strings.Contains(why, "the only resolver that answers")):
+					t.Errorf("after %s: %s", d, why)
+				case tc.most > 0:
+					t.Logf("%s: noticed after %s", name, d.Round(time.Second))
+				}
+			})
+		})
+	}
+}
+
 // The watch goes on from the crumb: a later run, on any machine, waits only for
 // what is left.
 func TestWatchResumes(t *testing.T) {

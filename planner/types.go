@@ -50,6 +50,7 @@ const (
 	BucketUnlock Kind = "bucket.unlock"
 	AccessRevoke Kind = "access.revoke"
 	DNSRestore   Kind = "dns.restore"
+	MetricsStop  Kind = "metrics.stop"
 	DNSRestored  Kind = "dns.restored"
 )
 
@@ -451,6 +452,9 @@ type Options struct {
 	// AcceptHTTPSLoss: a way back is planned also where browsers would go on asking by
 	// https, which S3 cannot answer.
 	AcceptHTTPSLoss bool
+	// AcceptS3Loss: a way back is made also where the old record's place was not seen to
+	// serve visitors.
+	AcceptS3Loss bool
 	// Since, of a way back: only buckets that were switched since then; zero is all.
 	Since time.Time
 
