@@ -19,10 +19,12 @@ const (
 	probeBytes  = 64 << 10
 )
 
-// looksOfMany and looksOfOne are how many looks in a row have to show a link wrong
-// before that counts: with the answers of several resolvers, and of a single one.
+// How many looks in a row have to show a link wrong before that counts: wherever
+// several resolvers lead, with two of them when it is right behind another one, and
+// with a single resolver.
 const (
-	looksOfMany = 2
+	looksOfAll  = 2
+	looksOfSome = 4
 	looksOfOne  = 5
 )
 
@@ -98,21 +100,29 @@ func brokenLink(looks []linkLook) (u *UnhealthyError, enough bool) {
 	one := slices.ContainsFunc(looks, func(l linkLook) bool { return l.servers() < 2 })
 	for _, p := range first.paths() {
 		wrong, _ := first.wrong(p)
+		everywhere := true
 		for _, l := range looks {
 			tries, all := l.wrong(p)
+			everywhere = everywhere && all
 			wrong = slices.DeleteFunc(wrong, func(t linkTry) bool {
-				return one && !all || !one && !slices.ContainsFunc(tries, func(x linkTry) bool { return x.server == t.server })
+				return !slices.ContainsFunc(tries, func(x linkTry) bool { return x.server == t.server })
 			})
 		}
 		wrong = slices.CompactFunc(wrong, func(x, y linkTry) bool { return x.server == y.server })
+		var need int
+		var where string
 		switch {
-		case one && len(wrong) > 0:
-			return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in %d looks in a row behind %s (%s), the only resolver that answers: %s",
-				p, looksOfOne, wrong[0].server, wrong[0].address, wrong[0].wrong)}, len(looks) >= looksOfOne
-		case len(wrong) > 1:
-			return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in two looks in a row behind %s (%s) and %s (%s): %s",
-				p, wrong[0].server, wrong[0].address, wrong[1].server, wrong[1].address, wrong[0].wrong)}, len(looks) >= looksOfMany
+		case one && everywhere:
+			need, where = looksOfOne, fmt.Sprintf("%s (%s), the only resolver that answers", wrong[0].server, wrong[0].address)
+		case one || len(wrong) < 2:
+			continue
+		default:
+			need, where = looksOfSome, fmt.Sprintf("%s (%s) and %s (%s)", wrong[0].server, wrong[0].address, wrong[1].server, wrong[1].address)
+			if everywhere {
+				need = looksOfAll
+			}
 		}
+		return &UnhealthyError{codeLinks, fmt.Sprintf("the test link %s, which S3 serves, is not right in %d looks in a row behind %s: %s", p, need, where, wrong[0].wrong)}, len(looks) >= need
 	}
 	return nil, false
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // How a switched bucket is watched: a look a minute; a test link that fails is
-// looked at again after a moment (looksOfMany, looksOfOne); an error rate is judged over at most
+// looked at again after a moment, more often the less it shows; an error rate is judged over at most
 // longestWindow, and the newest minutes are left out of it.
 const (
 	everyWatch    = time.Minute
