@@ -39,6 +39,10 @@ looks at the world again first: a bucket of which a fact moved since is refused,
 by the fact's name, and the others are done. The same file may be applied again
 after an interruption.
 
+With rollout { wave } buckets go in waves, and -wave=NAME takes one. A bucket that
+fails after its switch goes back to S3 by itself, unless watch { rollback = false },
+and is held: no later apply switches it until -retry=ADDR.
+
 On a terminal the run is one screen on standard error, redrawn in place: what
 failed and what a person has to do first, then waves, waits and stages. With
 CI=true, TERM=dumb or in a pipe it is a line for each change and one of counts a
@@ -49,7 +53,8 @@ lines of the configuration.
 
 With -json-into, -md-into and -html-into the whole run is written too: the plan,
 what happened when, how it ended, the command to go on; also when it failed or
-was interrupted. When nothing was attempted, nothing is written.
+was interrupted. When nothing was attempted, nothing is written. edgeward report
+makes one record of the files of -json-into.
 
 ` + applyExitCodes,
 		Example: `  edgeward apply

@@ -121,13 +121,29 @@ func (a *app) addresses(*cobra.Command) []string {
 	return found
 }
 
-// waveNames are the waves of the configuration's buckets, for completion.
+// waveNames are the waves of the configuration in their order, then those that only
+// its buckets name, for completion.
 func (a *app) waveNames(*cobra.Command) []string {
 	cfg, _, _ := config.Load(a.dir(), a.loadOptions())
 	var found []string
+	for _, w := range cfg.Rollout.Waves {
+		found = append(found, w.Name)
+	}
 	for _, b := range cfg.Buckets {
 		if b.Wave != "" && !slices.Contains(found, b.Wave) {
 			found = append(found, b.Wave)
+		}
+	}
+	return found
+}
+
+// accountNames are the aws blocks of the configuration, for completion.
+func (a *app) accountNames(*cobra.Command) []string {
+	cfg, _, _ := config.Load(a.dir(), a.loadOptions())
+	var found []string
+	for _, x := range cfg.Accounts {
+		if x.Name != "" {
+			found = append(found, x.Name)
 		}
 	}
 	return found

@@ -13,7 +13,7 @@ type into struct{ json, md, html string }
 // register adds the flags to c.
 func (i *into) register(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&i.json, "json-into", "", "write the report as JSON to `FILE` too")
+	f.StringVar(&i.json, "json-into", "", "write it as JSON to `FILE` too")
 	f.StringVar(&i.md, "md-into", "", "write it as Markdown for a comment on a pull request to `FILE` too; $GITHUB_STEP_SUMMARY is added to")
 	f.StringVar(&i.html, "html-into", "", "write it as one HTML page to `FILE` too")
 }

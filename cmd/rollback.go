@@ -18,13 +18,16 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Use: "rollback [FLAGS] [ADDR…]", GroupID: groupMove,
 		Short: "Plan, ask, and go back to S3",
 		Long: `rollback puts back the records that stood before the switch: of the buckets
-named, or of all, at once and not in waves. The distributions stay as they are,
-because resolvers still send visitors there. A bucket that was rolled back is
-held: no later apply switches it until edgeward apply -retry=ADDR. It may be
-interrupted and run again at any moment.
+named, or of all, at once and not in waves. Without a terminal it needs
+-auto-approve. The distributions stay as they are, because resolvers still send
+visitors there. A bucket that lock { … } has closed is opened first, and its names
+go back when S3 is seen to answer everybody.
+
+A bucket that was rolled back is held: no later apply switches it until edgeward
+apply -retry=ADDR. A rollback may be interrupted and run again at any moment.
 
 -since=TIME takes only buckets that were switched since then: a time such as
-2026-03-01T12:00:00Z, or for how long, such as 2h. A bucket that is on its way
+2026-03-01T12:00:00Z, or how long ago, such as 2h. A bucket that is on its way
 counts.
 
 -distribution=ID goes back with a bucket that the configuration no longer has,
@@ -34,9 +37,8 @@ and the zone stand there. The dns_provider of that zone, and the aws block that
 distribution are left alone.
 
 A bucket of which the way back would hurt visitors is refused, and says what to
-do: one that is closed to all but its distribution, and one whose visitors were
-sent to https, which browsers remember and S3 cannot answer. -accept-https-loss
-goes back all the same.
+do: one whose visitors were sent to https, which browsers remember and S3 cannot
+answer. -accept-https-loss goes back all the same.
 
 ` + applyExitCodes,
 		Example: `  edgeward rollback bucket.assets
@@ -53,16 +55,18 @@ goes back all the same.
 			}
 			return a.applyRun(c, args, planner.Rollback)
 		},
-		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-			return a.addresses(c), cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+			left := slices.DeleteFunc(a.addresses(c), func(address string) bool { return slices.Contains(given, address) })
+			return left, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
 	a.worldFlags(c)
 	a.runFlags(c)
 	f := c.Flags()
-	f.StringVar(&a.flags.since, "since", "", "only buckets that were switched since `TIME`, or for so long, such as 2h")
+	f.StringVar(&a.flags.since, "since", "", "only buckets that were switched since `TIME`, or so long ago, such as 2h")
 	f.StringVar(&a.flags.distribution, "distribution", "", "the bucket of the distribution `ID`, which the configuration no longer has")
 	f.StringVar(&a.flags.aws, "aws", "", "the aws block `NAME` of that distribution's account (default: the SDK's default chain)")
+	a.complete(c, "aws", a.accountNames)
 	f.BoolVar(&a.flags.acceptHTTPSLoss, "accept-https-loss", false, "go back also where browsers would go on asking by https, which S3 cannot answer")
 	return c
 }

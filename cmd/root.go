@@ -23,7 +23,8 @@ Amazon CloudFront, with no disruption.
 Files edgeward.hcl and *.edgeward.hcl of one folder say which buckets, names and
 DNS providers. plan shows what differs from the live world; apply creates,
 verifies and switches; rollback goes back. Any of them may be interrupted and
-run again: there is no state file.`
+run again: there is no state file. With -sandbox they run against a simulated
+world made from your own files, and nothing leaves the machine.`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{

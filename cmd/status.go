@@ -16,8 +16,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Use: "status [FLAGS]", GroupID: groupMove,
 		Short: "Say where each bucket stands and what DNS answers",
 		Long: `status says where each bucket stands, and for each of its names what the DNS
-provider has, what the authoritative servers and the resolvers answer, and who
-serves the visitors. It changes nothing.
+provider has, what the authoritative servers and the resolvers answer, who serves
+the visitors, and which part of the requests CloudFront serves, as far as that is
+known. It changes nothing.
 
 With -detailed-exitcode it also reads all settings of the buckets that are done,
 and names what was changed by hand since: a record, a distribution, a policy;
