@@ -245,6 +245,105 @@ func TestLockEndsUnlessSomebodyOpened(t *testing.T) {
 	})
 }
 
+const publicPolicy = `{"Version":"2012-10-17","Statement":[{"Sid":"theirs","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::assets.example.com/*"}]}`
+
+// TestLockWhoseGrantIsTaken: somebody takes the grant away between two steps: it is
+// read back before the proof, and again before the block, which is not set then.
+func TestLockWhoseGrantIsTaken(t *testing.T) {
+	for stage, at := range map[Kind]struct {
+		op    string
+		n     int
+		state string
+	}{AccessGrant: {"Access.PutPolicy", 1, ""}, AccessVerify: {"Distributions.Update", 1, ""}, BucketLock: {"Distributions.SetTags", 1, lockReady}} {
+		t.Run(string(stage), func(t *testing.T) {
+			inHooked(t, func(t *testing.T, s *session, h *hooked) {
+				s.moved()
+				p := s.plan(t.Context(), Migrate)
+				n, blocks := 0, 0
+				h.set(func(c sandbox.Call) error {
+					switch {
+					case c.Op == "Access.PutBlock":
+						blocks++
+					case c.Op == at.op && c.After:
+						if n++; n == at.n {
+							go s.w.SetPolicy(assets, publicPolicy)
+						}
+					}
+					return nil
+				})
+				x := one(t, s.run(t.Context(), p, nil))
+				if m := crumbs(s.w.Distributions()[0].Tags).lock(); x.Outcome != OutcomeStale || x.Stage != stage || m.state != at.state || blocks > 0 || !samePolicy(s.w.Policy(assets), publicPolicy) {
+					t.Errorf("%+v, the lock is %q, %d blocks, %s", x, m.state, blocks, s.w.Policy(assets))
+				}
+				s.served()
+			})
+		})
+	}
+}
+
+// TestLockSetsNoMore: two flags and one statement, also where a statement of that
+// name stands already, and beside those of others.
+func TestLockSetsNoMore(t *testing.T) {
+	for _, old := range []*providers.PublicAccessBlock{nil, {}, {BlockPublicACLs: true}, {IgnorePublicACLs: true}} {
+		inLocked(t, nil, func(t *testing.T, s *session) {
+			s.moved()
+			s.w.SetBlock(assets, old)
+			d := s.w.Distributions()[0]
+			before, err := readDocument(publicPolicy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stale := grantOf(assets, d, opening{patterns: []string{"arn:aws:s3:::assets.example.com/old/*"}}, false)
+			text, err := before.with(stale).text()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.w.SetPolicy(assets, text)
+			s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+			want := providers.PublicAccessBlock{IgnorePublicACLs: true, RestrictPublicBuckets: true, BlockPublicACLs: old != nil && old.BlockPublicACLs}
+			if b := s.w.Block(assets); b == nil || *b != want {
+				t.Errorf("flags %+v, want %+v", b, want)
+			}
+			after, err := readDocument(s.w.Policy(assets))
+			if err != nil || len(after.statements) != 2 || !sameMeaning(after.without(grantSid(d)).statements, before.statements) || sameMeaning(after.find(grantSid(d)), stale) {
+				t.Errorf("%v: the policy is %s", err, s.w.Policy(assets))
+			}
+			s.want(s.apply(t.Context(), UnlockBucket), OutcomeUnlocked)
+			if !sameBlock(s.w.Block(assets), old) || !samePolicy(s.w.Policy(assets), publicPolicy) {
+				t.Errorf("flags %+v, were %+v; the policy is %s", s.w.Block(assets), old, s.w.Policy(assets))
+			}
+		})
+	}
+}
+
+// TestLockBehindACacheThatHidesRefusals: where the cache policy leaves queries out
+// of its key, nothing can be fetched past the cache, and nothing is locked.
+func TestLockBehindACacheThatHidesRefusals(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.moved()
+		s.w.EditDistribution(s.w.Distributions()[0].ID, func(x *providers.Settings) { x.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" })
+		x := one(t, s.apply(t.Context(), Migrate))
+		if x.Outcome != OutcomeFailed || !strings.Contains(x.Why, "past the cache") || !s.public() || s.w.Block(assets) != nil {
+			t.Errorf("%+v, flags %+v", x, s.w.Block(assets))
+		}
+	})
+}
+
+// TestLockMark: each combination of flags is written down and read exactly.
+func TestLockMark(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	marks := []lockMark{{state: lockDone, at: at}}
+	for i := range 16 {
+		marks = append(marks, lockMark{old: &providers.PublicAccessBlock{BlockPublicACLs: i&1 > 0, IgnorePublicACLs: i&2 > 0, BlockPublicPolicy: i&4 > 0, RestrictPublicBuckets: i&8 > 0}, state: lockReady, at: at})
+	}
+	for _, m := range marks {
+		got := crumbs{crumbFlags: m.String()}.lock()
+		if !sameBlock(got.old, m.old) || got.state != m.state || !got.at.Equal(at) || !tagValue.MatchString(m.String()) {
+			t.Errorf("%s is read as %+v", m, got)
+		}
+	}
+}
+
 var errLostAnswer = errors.New("connection reset by peer")
 
 // TestLockWhoseAnswerIsLost: the block is in force, and its answer never came.

@@ -19,6 +19,7 @@ type Metrics interface {
 	RequestMetrics(ctx context.Context, bucket, region string) (id string, err error)
 	// CountRequests lets S3 count the requests of a whole bucket under the filter ID
 	// id; StopCounting ends that. S3 bills what is counted as custom metrics.
+	// ErrNotFound (no such bucket, and for StopCounting no such filter), ErrDenied.
 	CountRequests(ctx context.Context, bucket, region, id string) error
 	StopCounting(ctx context.Context, bucket, region, id string) error
 }

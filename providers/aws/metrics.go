@@ -65,7 +65,7 @@ func (m *metrics) Series(ctx context.Context, q providers.MetricQuery) ([]provid
 	if q.Period <= 0 || q.Period%time.Minute != 0 || q.Until.Before(q.From) {
 		return nil, m.c.fail("read metric "+q.Name, "", fmt.Errorf("a period is whole minutes and a window ends after its beginning: %w", providers.ErrInvalid))
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || q.Until.Equal(q.From) { // CloudWatch refuses an empty window
 		return nil, err
 	}
 	a := &ask{q: q, done: make(chan struct{})}
@@ -330,6 +330,9 @@ func (m *metrics) StopCounting(ctx context.Context, bucket, region, id string) e
 		return err
 	}
 	_, err = client.DeleteBucketMetricsConfiguration(ctx, &s3.DeleteBucketMetricsConfigurationInput{Bucket: &bucket, Id: &id})
+	if code(err) == "NoSuchConfiguration" {
+		err = fmt.Errorf("%w: %w", err, providers.ErrNotFound)
+	}
 	if err != nil {
 		return m.b.fail(fmt.Sprintf("end the request metrics of bucket %q", bucket), "s3:PutMetricsConfiguration", err)
 	}

@@ -271,3 +271,13 @@ func TestCountRequests(t *testing.T) {
 		t.Errorf("sent %s", del.op)
 	}
 }
+
+// What S3 says of a configuration that is gone [S3 API Reference:
+// DeleteBucketMetricsConfiguration; Error responses: NoSuchConfiguration].
+func TestStopCountingTwice(t *testing.T) {
+	environment(t, nil)
+	_, account := connect(func(call) (*http.Response, error) { return s3Refusal(404, "NoSuchConfiguration") }, fast())
+	if err := account.Metrics.StopCounting(t.Context(), "assets.example.com", "eu-west-1", "edgeward"); !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -124,11 +124,15 @@ func TestMotoAccessLog(t *testing.T) {
 func TestMotoKeepsThePromises(t *testing.T) {
 	const certificates = "moto issues by a timer, whatever DNS says, and knows no certificate of a distribution"
 	unfaithful := map[string]string{
-		"bucket/access log":        "moto delivers objects of its own, in no documented format: TestMotoAccessLog",
-		"bucket/foreign":           "moto lets every credential read every bucket",
-		"distribution/alias taken": "moto has one account",
-		"access/malformed policy":  "moto takes any text for a policy",
-		"access/control taken":     "moto lets two origin access controls have one name",
+		"bucket/access log":            "moto delivers objects of its own, in no documented format: TestMotoAccessLog",
+		"bucket/foreign":               "moto lets every credential read every bucket",
+		"distribution/alias taken":     "moto has one account",
+		"access/malformed policy":      "moto takes any text for a policy",
+		"access/control taken":         "moto lets two origin access controls have one name",
+		"access/account block":         "the number of the account comes before the host, and moto's is an address: TestAccountBlock",
+		"access/public policy refused": "moto does not enforce BlockPublicPolicy",
+		"access/readers":               "moto lists distributions without their origins: TestReaders",
+		"access/control users":         "moto lists distributions without their origins: TestOriginAccess",
 	}
 	for _, name := range []string{"certificate/covering", "certificate/absent", "certificate/request", "certificate/same token", "certificate/issued",
 		"distribution/create", "distribution/deployed", "distribution/caller reference", "distribution/own alias taken", "distribution/certificate",

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/edgeward/edgeward/providers"
@@ -137,4 +139,87 @@ func accessSigned(t *testing.T, p AccountParty) {
 	}
 	_, err := p.Account.Signed.Fetch(ctx, providers.Request{URL: "https://www.example.com/"})
 	class(t, err, providers.ErrInvalid)
+}
+
+// accessAccountBlock: an account that has none says so each time.
+func accessAccountBlock(t *testing.T, p AccountParty) {
+	for range 2 {
+		if b, err := p.Account.Access.AccountBlock(t.Context()); b != nil || err != nil {
+			t.Errorf("AccountBlock is %+v, %v", b, err)
+		}
+	}
+}
+
+// accessPublicRefused: under BlockPublicPolicy a public policy is refused and
+// changes nothing; one for a service alone is taken.
+func accessPublicRefused(t *testing.T, p AccountParty) {
+	ctx, port := t.Context(), p.Account.Access
+	before, err := port.Policy(ctx, p.Bucket, p.Region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := port.PutBlock(ctx, p.Bucket, p.Region, &providers.PublicAccessBlock{BlockPublicPolicy: true}); err != nil {
+		t.Fatal(err)
+	}
+	public := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"p","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/x/*"}]}`, p.Bucket)
+	class(t, port.PutPolicy(ctx, p.Bucket, p.Region, public), providers.ErrDenied)
+	if now, err := port.Policy(ctx, p.Bucket, p.Region); now != before || err != nil {
+		t.Errorf("the policy is %s, %v, was %s", now, err, before)
+	}
+	service := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*",`+
+		`"Condition":{"StringEquals":{"AWS:SourceArn":"arn:aws:cloudfront::123456789012:distribution/E1"}}}]}`, p.Bucket)
+	if err := port.PutPolicy(ctx, p.Bucket, p.Region, service); err != nil {
+		t.Errorf("PutPolicy for a service: %v", err)
+	}
+}
+
+// accessAbsent: of a bucket that is not there nothing is written either.
+func accessAbsent(t *testing.T, p AccountParty) {
+	ctx, port, absent := t.Context(), p.Account.Access, "absent-"+p.Bucket
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}`, absent)
+	class(t, port.PutPolicy(ctx, absent, p.Region, policy), providers.ErrNotFound)
+	class(t, port.PutPolicy(ctx, absent, p.Region, ""), providers.ErrNotFound)
+	class(t, port.PutBlock(ctx, absent, p.Region, &providers.PublicAccessBlock{}), providers.ErrNotFound)
+	class(t, port.PutBlock(ctx, absent, p.Region, nil), providers.ErrNotFound)
+}
+
+// accessReaders: distributions are found by what they fetch from.
+func accessReaders(t *testing.T, p AccountParty) {
+	var want []providers.Reader
+	for i, name := range p.Names {
+		d := p.create(t, fmt.Sprintf("ref-%d", i), nil, name)
+		want = append(want, providers.Reader{ID: d.ID, Origins: 1})
+	}
+	slices.SortFunc(want, func(x, y providers.Reader) int { return strings.Compare(x.ID, y.ID) })
+	p.until(t, "both read the bucket", func() bool {
+		got, err := p.Again.Access.Readers(t.Context(), p.Bucket)
+		return err == nil && reflect.DeepEqual(got, want)
+	})
+	if got, err := p.Account.Access.Readers(t.Context(), "absent-"+p.Bucket); len(got) > 0 || err != nil {
+		t.Errorf("Readers of a bucket that nobody reads: %+v, %v", got, err)
+	}
+}
+
+// accessControlUsers: who signs by a control is counted, and who no longer does is
+// not.
+func accessControlUsers(t *testing.T, p AccountParty) {
+	ctx := t.Context()
+	c, err := p.Account.Access.CreateOriginAccess(ctx, "edgeward-suite-3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := p.create(t, "ref", nil, p.Names[0])
+	for n, id := range []string{"", c.ID} {
+		if n == 1 {
+			want := d.Settings
+			want.OriginAccessID = id
+			if _, err := p.Account.Distributions.Update(ctx, d.ID, d.ETag, want, []providers.Field{providers.FieldOriginAccess}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.until(t, fmt.Sprintf("%d users", n), func() bool {
+			all, err := p.Again.Access.OriginAccess(ctx)
+			return err == nil && slices.Contains(all, providers.OriginAccess{ID: c.ID, Name: "edgeward-suite-3", Signs: true, InUse: n})
+		})
+	}
 }
