@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/edgeward/edgeward/config"
 )
 
 // normalise turns the long flags with one dash, as Terraform's users type
@@ -143,52 +145,22 @@ func kindOf(f *pflag.Flag) string {
 	case "float64":
 		return "a number such as 20 or 0.5"
 	case "duration":
-		return "a duration such as 90s, 60m or 2h"
+		return "a duration such as 90s, 1h30m or 7d"
 	}
 	return "a " + f.Value.Type()
 }
 
-// nearest is the name that word was likely meant to be, or "".
+// nearest is the name that word was likely meant to be, misspelt or begun, or "".
 func nearest(word string, names []string) string {
-	best, distance := "", len(word)/3+1
+	if near := config.DidYouMean(word, names); near != "" {
+		return near
+	}
 	for _, name := range names {
-		if d := editDistance(word, name); d < distance || d == distance && best == "" {
-			best, distance = name, d
+		if len(word) > 1 && strings.HasPrefix(name, word) {
+			return name
 		}
 	}
-	if best == "" {
-		for _, name := range names {
-			if len(word) > 1 && strings.HasPrefix(name, word) {
-				return name
-			}
-		}
-	}
-	return best
-}
-
-// editDistance is the optimal string alignment distance: a swap of two
-// neighbours counts as one edit.
-func editDistance(a, b string) int {
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
+	return ""
 }
 
 // singleDash writes the answers of a completion with one dash in place of two.

@@ -94,7 +94,7 @@ func (a *app) runFlags(c *cobra.Command) {
 	f.BoolVar(&a.flags.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
 	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait")
-	f.DurationVar(&a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all; a sandbox waits to the end")
+	durationFlag(f, &a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all; a sandbox waits to the end")
 	a.lockFlags(c)
 }
 
@@ -197,12 +197,6 @@ func (a *app) options(goal planner.Goal) (planner.Options, error) {
 	if o.Shard, err = planner.ParseShard(a.flags.shard); err != nil {
 		return o, refuse("-shard=2/5 is the second of five parts", "%v", err)
 	}
-	if a.flags.lockTimeout < 0 {
-		return o, refuse("leave it out to wait for no lock", "-lock-timeout is %s, which is less than nothing", a.flags.lockTimeout)
-	}
-	if a.flags.waitTimeout < 0 {
-		return o, refuse("to end at the first wait, type -wait=false", "-wait-timeout is %s, which is less than nothing", a.flags.waitTimeout)
-	}
 	return o, nil
 }
 
@@ -232,7 +226,7 @@ func (a *app) again(c *cobra.Command, args []string, without ...string) string {
 			return
 		}
 		switch f.Name {
-		case "retry", "json", "json-into", "md-into", "html-into", "input", "no-color", "trace":
+		case "json", "json-into", "md-into", "html-into", "input", "no-color", "trace":
 			return
 		case "var":
 			for _, v := range a.flags.vars {

@@ -198,7 +198,11 @@ func usedAccount(c *config.Config, asked string, isAsked bool) (accountUse, erro
 	}
 	switch {
 	case !ok:
-		return use, refuse("write -account="+strings.Join(names, ", or -account="), "the configuration has no account %q", asked)
+		hint := "write -account=" + strings.Join(names, ", or -account=")
+		if near := nearest(asked, names); near != "" {
+			hint = "did you mean -account=" + near + "?"
+		}
+		return use, refuse(hint, "the configuration has no account %q", asked)
 	case use.empty():
 		return use, refuse("it needs no policy; write -account="+strings.Join(names, ", or -account="), "nothing uses the account %q", asked)
 	}

@@ -69,7 +69,7 @@ func (a *app) unlockRun(ctx context.Context) error {
 // lockFlags are those of the commands that take the run lock.
 func (a *app) lockFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&a.flags.lock, "lock", true, "take the lock of run_lock; -lock=false leaves it alone")
-	c.Flags().DurationVar(&a.flags.lockTimeout, "lock-timeout", 0, "wait for at most `DURATION` while another run holds the lock")
+	durationFlag(c.Flags(), &a.flags.lockTimeout, "lock-timeout", 0, "wait for at most `DURATION` while another run holds the lock")
 }
 
 // locked runs f while this run holds the lock of run_lock, if there is one. The

@@ -54,6 +54,7 @@ Exit codes:
 	c.Flags().StringVar(&a.flags.out, "out", "", "save the plan to `FILE`, for edgeward apply FILE")
 	c.Flags().BoolVar(&a.flags.jsonSchema, "json-schema", false, "print the JSON Schema of all JSON that edgeward writes, and do nothing else")
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when something is undone")
+	c.Flags().BoolVar(&a.flags.input, "input", true, "for scripts that give it to every command; plan asks nothing")
 	return c
 }
 

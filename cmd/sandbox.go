@@ -80,6 +80,7 @@ func sandboxOptions(c *config.Config) sandbox.Options {
 			Person: sandbox.Span{Min: time.Hour, Max: 4 * time.Hour}})
 	}
 	made := map[string]bool{}
+	o.Quotas = roomFor(c)
 	for _, b := range c.Buckets {
 		website := b.Origin == "website"
 		for _, name := range b.CNAMEs {
@@ -97,6 +98,16 @@ func sandboxOptions(c *config.Config) sandbox.Options {
 		}
 	}
 	return o
+}
+
+// roomFor are the quotas of a simulated account, which are never in the way: what
+// a real one may have, a plan asks AWS.
+func roomFor(c *config.Config) map[providers.QuotaKind]int {
+	room := map[providers.QuotaKind]int{}
+	for _, kind := range []providers.QuotaKind{providers.QuotaDistributions, providers.QuotaCertificates, providers.QuotaCertificatesYear} {
+		room[kind] = max(kind.Documented().Limit, len(c.Buckets))
+	}
+	return room
 }
 
 func regionOf(b config.Bucket) string {

@@ -87,7 +87,7 @@ func (a *app) applySaved(c *cobra.Command, args []string) error {
 	if err := onePlan(c, args); err != nil {
 		return err
 	}
-	for _, f := range []string{"target", "exclude", "until", "retry", "wave", "shard"} {
+	for _, f := range []string{"target", "exclude", "until", "retry", "wave", "shard", "accept-no-evidence"} {
 		if c.Flags().Changed(f) {
 			return refuse("give it to edgeward plan -out=FILE, or leave the file out", "-%s cannot change a plan that was saved", f)
 		}

@@ -56,7 +56,7 @@ Exit codes:
 	a.jsonFlag(c)
 	a.flags.into.register(c)
 	c.Flags().BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "look for drift, and exit with 2 when there is some")
-	c.Flags().DurationVar(&a.flags.watch, "watch", 0, "look again every `DURATION`, 5s when none is given, until ^C")
+	durationFlag(c.Flags(), &a.flags.watch, "watch", 0, "look again every `DURATION`, 5s when none is given, until ^C")
 	c.Flags().Lookup("watch").NoOptDefVal = "5s"
 	return c
 }

@@ -191,7 +191,7 @@ func (b block) enum(name string, allowed []string) *string {
 			return nil
 		}
 		f := flawf("Unsupported value", "%q cannot be %q. Write one of %s.", name, s, quoted(allowed))
-		if near := didYouMean(s, allowed); near != "" {
+		if near := DidYouMean(s, allowed); near != "" {
 			f.detail += " Did you mean " + quoted([]string{near}) + "?"
 		}
 		return f

@@ -167,8 +167,8 @@ func marked(t hcl.Traversal, ctx *hcl.EvalContext) bool {
 	return !diags.HasErrors() && v != cty.NilVal && v.ContainsMarked()
 }
 
-// didYouMean returns the candidate nearest to a misspelt word, or "".
-func didYouMean(given string, candidates []string) string {
+// DidYouMean returns the candidate nearest to a misspelt word, or "".
+func DidYouMean(given string, candidates []string) string {
 	best, bestDist := "", 4
 	for _, c := range candidates {
 		if strings.EqualFold(given, c) {
@@ -209,7 +209,7 @@ func editDistance(a, b string) int {
 
 // suggest is the sentence that ends a message about an unknown word.
 func suggest(given string, candidates []string, what string) string {
-	if s := didYouMean(given, candidates); s != "" {
+	if s := DidYouMean(given, candidates); s != "" {
 		return fmt.Sprintf("Did you mean %q?", s)
 	}
 	if len(candidates) == 0 {

@@ -43,7 +43,7 @@ func (l *loader) readSettings(d *dnsBlock, v block) {
 	label := place{rng: d.block.LabelRanges[0]}
 	if !known {
 		f := flawf("Unknown type of DNS provider", "There is no DNS provider %q. Known are %s.", p.Type, quoted(l.usableTypes()))
-		if near := didYouMean(p.Type, l.namedTypes()); near != "" {
+		if near := DidYouMean(p.Type, l.namedTypes()); near != "" {
 			f.detail += " Did you mean " + quoted([]string{near}) + "?"
 		}
 		l.report(hcl.DiagError, label, f)

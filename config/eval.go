@@ -98,7 +98,7 @@ func (l *loader) badReference(t hcl.Traversal, ctx *hcl.EvalContext) *flaw {
 		return badEach(t, ctx)
 	}
 	known := []string{"var", "local", "aws", "dns_provider", "each"}
-	near := didYouMean(root, known)
+	near := DidYouMean(root, known)
 	if near == "" {
 		return flawf("Unknown name", "There is no %q here. References begin with var., local., aws., dns_provider. or, under for_each, each.; a text is written in quotes: %q.", root, root)
 	}
@@ -113,7 +113,7 @@ func undeclared(what, root, name string, named bool, known []string, declare str
 		return nil
 	}
 	hint := fmt.Sprintf(declare, name)
-	if near := didYouMean(name, known); near != "" {
+	if near := DidYouMean(name, known); near != "" {
 		hint = fmt.Sprintf("Did you mean %s.%s?", root, near)
 	}
 	return flawf("Unknown "+what, "There is no %s %q. %s", what, name, hint)
@@ -142,7 +142,7 @@ func (l *loader) badProviderReference(t hcl.Traversal) *flaw {
 	if name == "" {
 		hint = "Write dns_provider.TYPE.NAME."
 	}
-	if near := didYouMean(given, known); near != "" {
+	if near := DidYouMean(given, known); near != "" {
 		hint = fmt.Sprintf("Did you mean dns_provider.%s?", near)
 	} else if len(known) > 0 {
 		hint = fmt.Sprintf("Declared are: dns_provider.%s.", strings.Join(known, ", dns_provider."))

@@ -48,7 +48,7 @@ func collectionFunctions() map[string]function.Function {
 		"element":                stdlib.ElementFunc,
 		"flatten":                stdlib.FlattenFunc,
 		"hasindex":               stdlib.HasIndexFunc,
-		"index":                  stdlib.IndexFunc,
+		"index":                  indexFunc(),
 		"keys":                   stdlib.KeysFunc,
 		"lookup":                 stdlib.LookupFunc,
 		"merge":                  stdlib.MergeFunc,
@@ -91,7 +91,7 @@ func textFunctions() map[string]function.Function {
 		"regex":        stdlib.RegexFunc,
 		"regexall":     stdlib.RegexAllFunc,
 		"regexreplace": stdlib.RegexReplaceFunc,
-		"replace":      stdlib.ReplaceFunc,
+		"replace":      replaceFunc(),
 		"signum":       stdlib.SignumFunc,
 		"split":        stdlib.SplitFunc,
 		"strlen":       stdlib.StrlenFunc,
@@ -105,6 +105,50 @@ func textFunctions() map[string]function.Function {
 		"trimsuffix":   stdlib.TrimSuffixFunc,
 		"upper":        stdlib.UpperFunc,
 	}
+}
+
+// indexFunc is index(list, value) as Terraform has it: where the value stands,
+// counted from 0. Cty's own function of that name takes an element out.
+func indexFunc() function.Function {
+	return function.New(&function.Spec{
+		Description: "Where a value stands in a list, counted from 0.",
+		Params:      []function.Parameter{{Name: "list", Type: cty.DynamicPseudoType}, {Name: "value", Type: cty.DynamicPseudoType}},
+		Type:        function.StaticReturnType(cty.Number),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			list, value := args[0], args[1]
+			if !list.Type().IsListType() && !list.Type().IsTupleType() {
+				return cty.NilVal, function.NewArgErrorf(0, "a list or a tuple is needed")
+			}
+			at := 0
+			for it := list.ElementIterator(); it.Next(); at++ {
+				_, v := it.Element()
+				if same, err := stdlib.Equal(v, value); err == nil && same.RawEquals(cty.True) {
+					return cty.NumberIntVal(int64(at)), nil
+				}
+			}
+			return cty.NilVal, function.NewArgErrorf(1, "the list does not have this value")
+		},
+	})
+}
+
+// replaceFunc is replace(text, old, new) as Terraform has it: an old between
+// slashes is a regular expression of Go's regexp package, and new may name its
+// groups, such as "$1".
+func replaceFunc() function.Function {
+	return function.New(&function.Spec{
+		Description: "The text with every old replaced by new; /old/ is a regular expression.",
+		Params: []function.Parameter{
+			{Name: "text", Type: cty.String}, {Name: "old", Type: cty.String}, {Name: "new", Type: cty.String},
+		},
+		Type: function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			old := args[1].AsString()
+			if n := len(old); n > 1 && old[0] == '/' && old[n-1] == '/' {
+				return stdlib.RegexReplace(args[0], cty.StringVal(old[1:n-1]), args[2])
+			}
+			return stdlib.Replace(args[0], args[1], args[2])
+		},
+	})
 }
 
 // plainError is an error of a function that never has a secret in it, so that

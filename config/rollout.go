@@ -67,7 +67,7 @@ func waveOf(r Rollout) rule {
 			return nil
 		}
 		f := flawf("Unknown wave", "There is no wave %q; rollout has %s.", name, strings.Join(names, ", "))
-		if near := didYouMean(name, names); near != "" {
+		if near := DidYouMean(name, names); near != "" {
 			f.detail += " Did you mean " + quoted([]string{near}) + "?"
 		} else {
 			f.detail += " Declare it: wave " + quote(name) + " {} in rollout."

@@ -112,7 +112,7 @@ func TestDidYouMean(t *testing.T) {
 	for given, want := range map[string]string{
 		"buckt": "bucket", "bukcet": "bucket", "BUCKET": "bucket", "default": "defaults", "nmae": "name", "wave": "", "lock": "", "vra": "var", "x": "", "": "", "regoin": "region",
 	} {
-		if got := didYouMean(given, words); got != want {
+		if got := DidYouMean(given, words); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
 		}
 	}

@@ -149,7 +149,7 @@ func TestSecretsNeverShown(t *testing.T) {
 		"file(var.s)", "env(var.s)", "var.object.nope", "var.object[var.s]", "regex(\"(\", var.s)", "regex(var.s, \"x\")", "formatdate(var.s, \"2020-01-01T00:00:00Z\")",
 		"timeadd(var.s, \"1h\")", "{ for x in [var.s, var.s] : x => 1 }", "[for x in var.s : x]", "{ for k, v in var.object : v => v... }",
 		"zipmap([var.s], [])", "try(parseint(var.s, 10))", "try(tonumber(var.s), var.s)", "can(tonumber(var.s)) ? var.s : var.s", "tonumber(var.s)", "tobool(env(\"S\"))",
-		"toset([var.s])", "merge(var.s)", "setproduct(var.s)", "range(var.s)", "substr(var.s, \"x\", 1)", "index([1], var.s)", "format(\"%d\", var.s)", "format(var.s, 1)",
+		"toset([var.s])", "merge(var.s)", "setproduct(var.s)", "range(var.s)", "substr(var.s, \"x\", 1)", "index([1], var.s)", "index(var.s, 1)", "replace(1, \"/${var.s}(/\", 2)", "format(\"%d\", var.s)", "format(var.s, 1)",
 		"aws[var.s]", "dns_provider.route53[var.s]", "element([], var.s)", "chunklist([1], var.s)", "slice([1], 0, var.s)", "lookup({}, var.s)",
 		"coalesce(null, var.s)", "lower(local.derived)", "parseint(local.derived, 10)", "var.number", "var.object", "-var.s", "tonumber(\"x${env(\"S\")}\")",
 		"tomap({ (var.s) = 1 })", "{ (var.s) = 1, (var.s) = 2 }", "\"%{ if var.s }x%{ endif }\"", "\"%{ for x in var.s }x%{ endfor }\"", "timeadd(\"x\", var.s)", "flatten(var.s)...",

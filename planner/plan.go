@@ -135,7 +135,7 @@ func choose(c *config.Config, o Options) ([]config.Bucket, error) {
 	for flag, patterns := range map[string][]string{"-target": o.Targets, "-exclude": o.Excludes, "-retry": o.Retry} {
 		for _, pat := range patterns {
 			if !slices.ContainsFunc(c.Buckets, func(b config.Bucket) bool { return matches(pat, b.Address) }) {
-				return nil, &NoMatchError{Flag: flag, Pattern: pat, Addresses: addresses(c)}
+				return nil, &NoMatchError{Flag: flag, Pattern: pat, Buckets: c.Buckets}
 			}
 		}
 	}
@@ -176,6 +176,9 @@ func (e *NoWaveError) Hint() string {
 	if len(e.Waves) == 0 {
 		return "no bucket has a wave; write wave = \"" + e.Wave + "\" in its block"
 	}
+	if near := config.DidYouMean(e.Wave, e.Waves); near != "" {
+		return "did you mean " + near + "?"
+	}
 	return "the waves are " + strings.Join(e.Waves, ", ")
 }
 
@@ -193,39 +196,39 @@ func waves(c *config.Config) []string {
 // NoMatchError says that a pattern of addresses matches no bucket.
 type NoMatchError struct {
 	Flag, Pattern string
-	// Addresses are all there are.
-	Addresses []string
+	// Buckets are all there are.
+	Buckets []config.Bucket
 }
 
 func (e *NoMatchError) Error() string {
 	return fmt.Sprintf("%s=%s matches no bucket of the configuration", e.Flag, e.Pattern)
 }
 
-// Hint names the addresses there are, and first those that have the pattern in
-// them, such as the name of a bucket.
+// Hint names the addresses there are, and first those that were meant: where only
+// the quotes are missing that a shell takes away, whose address or one of whose
+// names has the pattern in it, which is misspelt.
 func (e *NoMatchError) Hint() string {
-	var near []string
-	for _, a := range e.Addresses {
-		if strings.Contains(a, e.Pattern) {
-			near = append(near, a)
+	var as, near []string
+	for _, b := range e.Buckets {
+		as = append(as, b.Address)
+		if strings.ReplaceAll(b.Address, `"`, "") == e.Pattern {
+			return fmt.Sprintf("the shell took the quotes away: type '%s'", b.Address)
 		}
+		if strings.Contains(b.Address, e.Pattern) || b.Name == e.Pattern ||
+			slices.ContainsFunc(b.CNAMEs, func(n config.CNAME) bool { return n.Name == e.Pattern }) {
+			near = append(near, b.Address)
+		}
+	}
+	if meant := config.DidYouMean(e.Pattern, as); len(near) == 0 && meant != "" {
+		near = []string{meant}
 	}
 	if n := len(near); n > 0 && n <= 3 {
 		return "did you mean " + strings.Join(near, ", or ") + "?"
 	}
-	as := e.Addresses
 	if len(as) > 8 {
 		as = append(slices.Clone(as[:8]), fmt.Sprintf("and %d more", len(as)-8))
 	}
 	return "the addresses are " + strings.Join(as, ", ")
-}
-
-func addresses(c *config.Config) []string {
-	var as []string
-	for _, b := range c.Buckets {
-		as = append(as, b.Address)
-	}
-	return as
 }
 
 // matches compares an address with a pattern, in which * stands for any text;
