@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"reflect"
@@ -72,7 +73,10 @@ type traceFile struct {
 	secrets *strings.Replacer
 
 	mu   sync.Mutex
-	file *os.File
+	file interface {
+		io.WriteCloser
+		Truncate(size int64) error
+	}
 	// whole is the length of the lines that were written.
 	whole int64
 	// lost calls are not in the file, for err.

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -172,6 +173,42 @@ func TestTraceBreaks(t *testing.T) {
 		t.Errorf("%s", said)
 	}
 	a.trace.write(traceLine{}) // a call that ends too late is nobody's business
+}
+
+// almostFull takes so many bytes and no more.
+type almostFull struct {
+	*os.File
+	left int
+}
+
+func (f *almostFull) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p[:min(len(p), f.left)])
+	f.left -= n
+	if err == nil && n < len(p) {
+		err = syscall.ENOSPC
+	}
+	return n, err
+}
+
+// The file ends with its last whole line, and none is written after it.
+func TestTraceEndsWhole(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	full := &almostFull{f, 300}
+	trace := &traceFile{file: full, secrets: remover(nil)}
+	for i := range 9 {
+		trace.of("")(providers.Exchange{API: "http", Operation: "GET", Status: i})
+		if i == 6 {
+			full.left = 1000 // somebody has made room
+		}
+	}
+	lines := traceLines(t, f.Name())
+	if n := len(lines); n < 2 || n > 5 || lines[n-1].Status != n-1 || trace.lost != 9-n {
+		t.Errorf("%d calls are lost, and %+v are in the file", trace.lost, lines)
+	}
 }
 
 // Two sites are compared with a trace, too: what was fetched, from where.

@@ -112,16 +112,16 @@ func TestTraceHasNoSecret(t *testing.T) {
 	o.Trace, o.RoleARN, o.ExternalID = got.note, "arn:aws:iam::123456789012:role/deploy", "external/canary+1"
 	n := 0
 	_, account := connect(func(c call) (*http.Response, error) {
-		told := fmt.Sprint(c.header, c.body, o.ExternalID, secretKey)
+		told := fmt.Sprint(o.ExternalID, " ", secretKey, " ", c.header.Get("Authorization"), c.header)
 		n++
 		switch {
 		case n%3 == 0:
-			return nil, fmt.Errorf("cannot send %s", told)
+			return nil, fmt.Errorf("cannot send %s %s %s %s", o.ExternalID, accessKey, secretKey, session)
 		case c.op == "AssumeRole" && n > 6:
 			return sts(c)
 		}
 		answer, err := refusal(403, []string{"AccessDenied", "SignatureDoesNotMatch"}[n%2], "<![CDATA["+told+"]]>")
-		answer.Header.Set("X-Amzn-Requestid", told)
+		answer.Header.Set("X-Amzn-Requestid", secretKey+session+o.ExternalID)
 		return answer, err
 	}, o)
 	for range 12 {
@@ -135,11 +135,21 @@ func TestTraceHasNoSecret(t *testing.T) {
 	if len(got.all) < 12 {
 		t.Errorf("only %d exchanges were told", len(got.all))
 	}
+	signatures := 0
 	for _, e := range got.all {
-		for _, secret := range []string{accessKey, secretKey, session, "role-secret", "role-session", o.ExternalID, "AWS4-HMAC-SHA256 Credential=AKIA"} {
+		if e.Code == "SignatureDoesNotMatch" {
+			signatures++
+			if e.Error != "" {
+				t.Errorf("what was signed is in %q", e.Error)
+			}
+		}
+		for _, secret := range []string{accessKey, secretKey, session, "role-secret", "role-session", o.ExternalID} {
 			if text := fmt.Sprintf("%+v", e); strings.Contains(text, secret) {
 				t.Errorf("%q is in %s", secret, text)
 			}
 		}
+	}
+	if signatures == 0 {
+		t.Error("no signature was refused")
 	}
 }

@@ -43,7 +43,7 @@ func (c *httpClient) note(t tried) time.Time {
 		Operation: t.req.Method + " " + apiID.ReplaceAllString(strings.TrimPrefix(u.Path, cloudflarePath), "/{id}"),
 		URL:       c.safe(u.Scheme + "://" + u.Host + u.EscapedPath())}
 	e.Timed(t.free, t.sent, now)
-	var err error
+	var err error // its words have no secret
 	if t.failed != nil {
 		err = t.failed
 	}
@@ -54,7 +54,7 @@ func (c *httpClient) note(t tried) time.Time {
 		}
 	}
 	if err != nil {
-		e.Error, e.Throttled = readable(c.safe(err.Error())), errors.Is(err, providers.ErrThrottled)
+		e.Error, e.Throttled = readable(err.Error()), errors.Is(err, providers.ErrThrottled)
 	}
 	c.o.Trace(e)
 	return now
