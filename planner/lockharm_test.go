@@ -2,6 +2,7 @@ package planner
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +177,21 @@ func TestLockLeavesSomebodysControl(t *testing.T) {
 	})
 }
 
+// TestLockByAControlThatDoesNotSign: the distribution has somebody's control that
+// leaves requests unsigned: it is told, and nothing is locked.
+func TestLockByAControlThatDoesNotSign(t *testing.T) {
+	inLocked(t, nil, func(t *testing.T, s *session) {
+		s.moved()
+		theirs := s.w.AddOriginAccess("", "theirs", false)
+		s.w.EditDistribution(s.w.Distributions()[0].ID, func(x *providers.Settings) { x.OriginAccessID = theirs })
+		x := one(t, s.apply(t.Context(), Migrate))
+		if x.Outcome == OutcomeFinished || !strings.Contains(x.Why+x.Hint, "does not sign every request") || !s.public() || s.w.Block(assets) != nil {
+			t.Errorf("%+v, flags %+v", x, s.w.Block(assets))
+		}
+		s.served()
+	})
+}
+
 // TestLockOfAPolicyThatComesBack: S3 shows the policy from before a write for a
 // while: it is written again, and nobody is called a culprit.
 func TestLockOfAPolicyThatComesBack(t *testing.T) {
@@ -327,6 +343,36 @@ func TestLockBehindACacheThatHidesRefusals(t *testing.T) {
 			t.Errorf("%+v, flags %+v", x, s.w.Block(assets))
 		}
 	})
+}
+
+// TestPickControl: one of edgeward's that signs and has room, and no other.
+func TestPickControl(t *testing.T) {
+	c := func(n int, users int, signs bool) providers.OriginAccess {
+		return providers.OriginAccess{ID: fmt.Sprintf("E%d", n), Name: fmt.Sprintf("%s%d", controlStem, n), Signs: signs, InUse: users}
+	}
+	theirs := providers.OriginAccess{ID: "ETHEIRS", Name: "theirs", Signs: true}
+	near := providers.OriginAccess{ID: "ENEAR", Name: controlStem + "x", Signs: true}
+	for what, tc := range map[string]struct {
+		have       []providers.OriginAccess
+		want, next string
+	}{
+		"none":                             {nil, "", controlStem + "1"},
+		"somebody else's":                  {[]providers.OriginAccess{theirs, near}, "", controlStem + "1"},
+		"room":                             {[]providers.OriginAccess{theirs, c(1, 99, true)}, "E1", controlStem + "2"},
+		"all its users":                    {[]providers.OriginAccess{c(1, 100, true)}, "", controlStem + "2"},
+		"the next has room":                {[]providers.OriginAccess{c(1, 100, true), c(3, 5, true), c(2, 7, true)}, "E2", controlStem + "4"},
+		"signs no more":                    {[]providers.OriginAccess{c(1, 0, false)}, "", controlStem + "2"},
+		"signs no more, and one that does": {[]providers.OriginAccess{c(1, 0, false), c(2, 0, true)}, "E2", controlStem + "3"},
+	} {
+		got, next := pickControl(tc.have)
+		id := ""
+		if got != nil {
+			id = got.ID
+		}
+		if id != tc.want || next != tc.next {
+			t.Errorf("%s: %q, then %q", what, id, next)
+		}
+	}
 }
 
 // TestLockMark: each combination of flags is written down and read exactly.
