@@ -312,7 +312,23 @@ func browsedPages(t *testing.T) []browsed {
 			t.Fatalf("%q ended with %d: %s", args, got, stderr.String())
 		}
 	}
+	const fleet = 500 // of which the pages say once what is alike
+	text := fmt.Sprintf("dns_provider \"route53\" \"main\" {\n  zones = [\"example.com\"]\n}\nlocals {\n  names = [for i in range(%d) : format(\"s%%03d.example.com\", i)]\n}\n"+
+		"bucket \"site\" {\n  for_each = toset(local.names)\n  name     = each.key\n}\n", fleet)
+	many := t.TempDir()
+	if err := os.WriteFile(filepath.Join(many, "edgeward.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"plan", "status"} {
+		var stderr strings.Builder
+		file := filepath.Join(many, name+"-many.html")
+		if code := Main([]string{name, "-sandbox", "-chdir=" + many, "-html-into=" + file}, strings.NewReader(""), io.Discard, &stderr); code != 0 {
+			t.Fatalf("%s ended with %d: %s", name, code, stderr.String())
+		}
+	}
 	return []browsed{
+		{filepath.Join(many, "plan-many.html"), "edgeward plan", 1, 0, 13},
+		{filepath.Join(many, "status-many.html"), "edgeward status", 1, 1, 0},
 		{filepath.Join(dir, "plan.html"), "edgeward plan", buckets + 1, buckets + 1, buckets * 13},
 		{filepath.Join(dir, "apply.html"), "edgeward apply", buckets + 1, buckets + 1, buckets * 12},
 		{filepath.Join(dir, "status.html"), "edgeward status", buckets + 1, buckets + 1, 0},
@@ -339,12 +355,40 @@ func TestPagesInBrowser(t *testing.T) {
 				m := b.measure(s)
 				b.quiet()
 				checkPage(t, page, l, m)
+				if strings.HasSuffix(name, "-many") {
+					b.findable(s, page.file, l)
+				}
 				b.picture(s, name+"-"+l.name)
 				if l.media == "print" {
 					b.call(s, "Page.printToPDF", map[string]any{})
 				}
 			})
 		}
+	}
+}
+
+// findable checks that a page of 500 buckets is small, and that every name is one of
+// its texts: the browser's search finds it, and opens the part that it stands in.
+// On paper nothing is hidden in a box that scrolls.
+func (b *browser) findable(session, file string, l look) {
+	b.t.Helper()
+	if info, err := os.Stat(file); err != nil || info.Size() > 200_000 {
+		b.t.Errorf("%d bytes, %v", info.Size(), err)
+	}
+	var r struct {
+		Result struct {
+			Value int `json:"value"`
+		} `json:"result"`
+	}
+	const named = `(() => { let n = 0; for (const c of document.querySelectorAll('li code')) if (/^bucket\.site\["s\d{3}\.example\.com"\]$/.test(c.textContent)) n++; return n; })()`
+	decode(b.t, b.call(session, "Runtime.evaluate", map[string]any{"expression": named}), &r)
+	if r.Result.Value < 499 {
+		b.t.Errorf("%d names can be found", r.Result.Value)
+	}
+	const boxes = `[...document.querySelectorAll('.names')].filter(e => e.scrollHeight > e.clientHeight + 1).length`
+	decode(b.t, b.call(session, "Runtime.evaluate", map[string]any{"expression": boxes}), &r)
+	if l.media == "print" && r.Result.Value > 0 {
+		b.t.Errorf("%d boxes hide names on paper", r.Result.Value)
 	}
 }
 
