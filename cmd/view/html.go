@@ -138,8 +138,9 @@ details.part > summary h2 { display: inline; border: 0; margin: 0; padding: 0; f
 .before, .after { padding-left: 1.2em; text-indent: -1.2em; }
 .before span, .after span { font-weight: 700; }
 .row { padding-left: 1.2em; }
-.names { columns: 20rem; max-height: 18rem; overflow-y: auto; margin: .5rem 0; padding: .5rem .8rem; list-style: none; font-size: .9375rem;
+.names { max-height: 18rem; overflow-y: auto; margin: .5rem 0; padding: .5rem .8rem; font-size: .9375rem;
   background: var(--block); border: 1px solid var(--line); border-radius: .3rem; }
+.names ul { columns: 20rem; margin: 0; padding: 0; list-style: none; }
 .names li, .owns li { overflow-wrap: anywhere; break-inside: avoid; }
 .owns { padding-left: 1.2rem; font-size: .9375rem; }
 .timeline { margin: .5rem 0; }

@@ -402,9 +402,9 @@ const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{e
 {{range .Facts}}<dt>{{.Label}}</dt><dd>{{if .Code}}{{code .Text}}{{else}}{{text .Text}}{{end}}</dd>
 {{end}}</dl>
 {{with .More}}<p>The same, each with its own names, IDs and links, for {{len .}} more:</p>
-<ul class="names" tabindex="0">
+<div class="names" tabindex="0"><ul>
 {{range .}}<li>{{code .Address}}{{with .Names}} {{text .}}{{end}}</li>
-{{end}}</ul>
+{{end}}</ul></div>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
 <figure class="timeline">
 {{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:min({{.Left}}%, 100% - 3px);width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>
