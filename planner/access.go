@@ -161,7 +161,7 @@ func (o *observer) access(ctx context.Context, parts Part) error {
 		err = o.lockable(ctx, x, parts)
 	}
 	if err != nil {
-		return fmt.Errorf("read who may read bucket %s: %w", o.b.Name, err)
+		return providers.Doing(err, "read who may read bucket %s", o.b.Name)
 	}
 	o.a.Access = x
 	if parts&partEvidence != 0 && now && o.b.Lock != nil && !o.a.blocking() {
@@ -344,7 +344,7 @@ func (s scene) putPolicy(ctx context.Context, k Kind, change func(document) docu
 	port, region := s.acc.Access, bucketRegion(s.b, s.a)
 	live, err := port.Policy(ctx, s.b.Name, region)
 	if err != nil {
-		return fmt.Errorf("read the policy of bucket %s before it is changed: %w", s.b.Name, err)
+		return providers.Doing(err, "read the policy of bucket %s before it is changed", s.b.Name)
 	}
 	if !samePolicy(live, s.a.Access.Policy) {
 		return &overtakenError{fmt.Errorf("the policy of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
@@ -358,11 +358,11 @@ func (s scene) putPolicy(ctx context.Context, k Kind, change func(document) docu
 		return err
 	}
 	if err := port.PutPolicy(ctx, s.b.Name, region, text); err != nil {
-		return fmt.Errorf("change the policy of bucket %s: %w", s.b.Name, err)
+		return providers.Doing(err, "change the policy of bucket %s", s.b.Name)
 	}
 	after, err := port.Policy(ctx, s.b.Name, region)
 	if err != nil {
-		return fmt.Errorf("read the policy of bucket %s after it was changed: %w", s.b.Name, err)
+		return providers.Doing(err, "read the policy of bucket %s after it was changed", s.b.Name)
 	}
 	switch {
 	case samePolicy(after, text):
@@ -442,7 +442,7 @@ func attachControl(ctx context.Context, s scene) error {
 			return notYet("another bucket's step made origin access control " + name)
 		}
 		if err != nil {
-			return fmt.Errorf("create origin access control %s: %w", name, err)
+			return providers.Doing(err, "create origin access control %s", name)
 		}
 		c = &made
 	}
@@ -454,7 +454,7 @@ func attachControl(ctx context.Context, s scene) error {
 func (s scene) setControl(ctx context.Context, id string) error {
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
 	if err != nil {
-		return fmt.Errorf("read distribution %s: %w", s.a.Dist.ID, err)
+		return providers.Doing(err, "read distribution %s", s.a.Dist.ID)
 	}
 	switch {
 	case d.Settings.OriginAccessID == id:
@@ -469,7 +469,7 @@ func (s scene) setControl(ctx context.Context, id string) error {
 		return notYet("the origin access control is used by as many distributions as it may be; the next one is made")
 	}
 	if err != nil {
-		return fmt.Errorf("attach an origin access control to distribution %s: %w", d.ID, err)
+		return providers.Doing(err, "attach an origin access control to distribution %s", d.ID)
 	}
 	return nil
 }

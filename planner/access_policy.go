@@ -37,7 +37,7 @@ type opening struct {
 func openings(bucket, policy string) (opening, error) {
 	sts, err := parsePolicy(policy)
 	if err != nil {
-		return opening{}, fmt.Errorf("it is not understood: %w", err)
+		return opening{}, providers.Doing(err, "it is not understood")
 	}
 	var o opening
 	var versions []string
@@ -113,7 +113,7 @@ func readDocument(policy string) (document, error) {
 	dec := json.NewDecoder(strings.NewReader(policy))
 	dec.UseNumber()
 	if err := dec.Decode(&d.rest); err != nil {
-		return d, fmt.Errorf("read the bucket policy: %w", err)
+		return d, providers.Doing(err, "read the bucket policy")
 	}
 	switch s := d.rest["Statement"].(type) {
 	case []any:
@@ -179,7 +179,7 @@ func (d document) text() (string, error) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(whole); err != nil {
-		return "", fmt.Errorf("write the bucket policy: %w", err)
+		return "", providers.Doing(err, "write the bucket policy")
 	}
 	return strings.TrimSpace(b.String()), nil
 }

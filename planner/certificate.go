@@ -145,7 +145,7 @@ func requestCertificate(ctx context.Context, s scene) error {
 	token := digest("certificate", account, whose, strings.Join(names, " "))[:32]
 	tags := map[string]string{providers.TagBucket: whose}
 	if _, err := s.acc.Certificates.Request(ctx, names, token, tags); err != nil {
-		return fmt.Errorf("request a certificate for %s: %w", strings.Join(names, ", "), err)
+		return providers.Doing(err, "request a certificate for %s", strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -254,7 +254,7 @@ func validateCertificate(ctx context.Context, s scene) error {
 		case errors.As(err, &hand):
 			asked = append(asked, hand)
 		case err != nil:
-			return fmt.Errorf("create the validation record %s: %w", v.RecordName, err)
+			return providers.Doing(err, "create the validation record %s", v.RecordName)
 		}
 	}
 	return allByHand(asked)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -106,7 +105,7 @@ func (o *observer) group(ctx context.Context, names []string) error {
 	if o.acc.Quotas != nil {
 		q, err := o.acc.Quotas.Quotas(ctx, providers.QuotaCertificateNames)
 		if err != nil {
-			return fmt.Errorf("ask how many names a certificate may have: %w", err)
+			return providers.Doing(err, "ask how many names a certificate may have")
 		}
 		most = q[0].Limit
 	}

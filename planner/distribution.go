@@ -335,7 +335,7 @@ func putDistribution(ctx context.Context, s scene) error {
 	d := *s.a.Dist
 	if cs := tagChanges(s.b, s.a); cs != nil {
 		if err := s.acc.Distributions.SetTags(ctx, d.ARN, ownTags(s.b)); err != nil {
-			return fmt.Errorf("tag distribution %s: %w", d.ID, err)
+			return providers.Doing(err, "tag distribution %s", d.ID)
 		}
 	}
 	var differ []providers.Field
@@ -351,7 +351,7 @@ func putDistribution(ctx context.Context, s scene) error {
 		return notYet("the version of distribution " + d.ID + " is not known yet")
 	}
 	if _, err := s.acc.Distributions.Update(ctx, d.ID, d.ETag, want, differ); err != nil {
-		return fmt.Errorf("update distribution %s: %w", d.ID, err)
+		return providers.Doing(err, "update distribution %s", d.ID)
 	}
 	return nil
 }
@@ -395,7 +395,7 @@ func createDistribution(ctx context.Context, s scene, want providers.Settings) e
 		case errors.Is(err, providers.ErrConflict):
 			return heldElsewhere(ctx, s, account, err)
 		default:
-			return fmt.Errorf("create a distribution for %s: %w", s.b.Name, err)
+			return providers.Doing(err, "create a distribution for %s", s.b.Name)
 		}
 	}
 	return fmt.Errorf("create a distribution for %s: the caller references of %d generations are used up", s.b.Name, maxGenerations)
@@ -417,11 +417,11 @@ func adoptExisting(ctx context.Context, s scene, id, ref string) (gone bool, err
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read distribution %s, which used our caller reference: %w", id, err)
+		return false, providers.Doing(err, "read distribution %s, which used our caller reference", id)
 	}
 	tags, err := s.acc.Distributions.Tags(ctx, d.ARN)
 	if err != nil {
-		return false, fmt.Errorf("read the tags of distribution %s: %w", id, err)
+		return false, providers.Doing(err, "read the tags of distribution %s", id)
 	}
 	if d.CallerReference == ref && tags[providers.TagBucket] == s.b.Name {
 		return false, notYet("distribution " + id + " is ours, and the sweep does not show it as such yet")
@@ -435,7 +435,7 @@ func adoptExisting(ctx context.Context, s scene, id, ref string) (gone bool, err
 func heldElsewhere(ctx context.Context, s scene, account string, cause error) error {
 	ds, err := s.acc.Distributions.Find(ctx, s.b.Name, s.b.Names())
 	if err != nil {
-		return fmt.Errorf("look for the distribution that holds %s: %w", strings.Join(s.b.Names(), ", "), err)
+		return providers.Doing(err, "look for the distribution that holds %s", strings.Join(s.b.Names(), ", "))
 	}
 	for _, d := range ds {
 		full, err := s.acc.Distributions.Distribution(ctx, d.ID)

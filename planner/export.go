@@ -170,10 +170,10 @@ func (x *exporter) bucket(ctx context.Context, b config.Bucket, o Options) (foun
 	acc := x.w.Accounts[b.Account]
 	out := &ExportBucket{Address: b.Address, Bucket: b.Name, Region: bucketRegion(b, a), Account: b.Account}
 	if out.Distribution, err = acc.Distributions.Distribution(ctx, a.Dist.ID); err != nil {
-		return nil, "", fmt.Errorf("read distribution %s: %w", a.Dist.ID, err)
+		return nil, "", providers.Doing(err, "read distribution %s", a.Dist.ID)
 	}
 	if out.Distribution.Tags, err = acc.Distributions.Tags(ctx, a.Dist.ARN); err != nil {
-		return nil, "", fmt.Errorf("read the tags of distribution %s: %w", a.Dist.ID, err)
+		return nil, "", providers.Doing(err, "read the tags of distribution %s", a.Dist.ID)
 	}
 	if out.Distribution.Settings.CachePolicyID == "" {
 		return nil, "distribution " + a.Dist.ID + " has cache settings of its own instead of a cache policy, which edgeward does not read", nil
@@ -211,11 +211,11 @@ func unexported(b config.Bucket, a Actual, o Options) string {
 func exportLock(ctx context.Context, acc providers.Account, b ExportBucket) (*ExportLock, error) {
 	policy, err := acc.Access.Policy(ctx, b.Bucket, b.Region)
 	if err != nil {
-		return nil, fmt.Errorf("read the policy of bucket %s: %w", b.Bucket, err)
+		return nil, providers.Doing(err, "read the policy of bucket %s", b.Bucket)
 	}
 	block, err := acc.Access.Block(ctx, b.Bucket, b.Region)
 	if err != nil {
-		return nil, fmt.Errorf("read the public access block of bucket %s: %w", b.Bucket, err)
+		return nil, providers.Doing(err, "read the public access block of bucket %s", b.Bucket)
 	}
 	if block == nil {
 		return nil, fmt.Errorf("bucket %s is locked by its tags and has no public access block", b.Bucket)
@@ -272,14 +272,14 @@ func (x *exporter) certificate(ctx context.Context, account, arn string) (*Expor
 	port := x.w.Accounts[account].Certificates
 	tags, err := port.Tags(ctx, arn)
 	if err != nil {
-		return nil, fmt.Errorf("read the tags of certificate %s: %w", arn, err)
+		return nil, providers.Doing(err, "read the tags of certificate %s", arn)
 	}
 	if tags[providers.TagBucket] == "" {
 		return nil, nil
 	}
 	out := &ExportCertificate{Account: account}
 	if out.Certificate, err = port.Certificate(ctx, arn); err != nil {
-		return nil, fmt.Errorf("read certificate %s: %w", arn, err)
+		return nil, providers.Doing(err, "read certificate %s", arn)
 	}
 	out.Certificate.Tags = tags
 	seen := map[string]bool{}
@@ -323,7 +323,7 @@ func (x *exporter) validation(ctx context.Context, v providers.Validation) (*Exp
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at the validation record %s at %s: %w", v.RecordName, at.Address, err)
+		return nil, providers.Doing(err, "look at the validation record %s at %s", v.RecordName, at.Address)
 	}
 	if len(set.Records) != 1 || set.Records[0].Type != "CNAME" || !strings.EqualFold(set.Records[0].Value, v.RecordValue) {
 		return nil, nil
@@ -400,7 +400,7 @@ func (x *exporter) account(ctx context.Context, name string) error {
 	}
 	all, err := acc.CachePolicies.CachePolicies(ctx)
 	if err != nil {
-		return fmt.Errorf("list cache policies: %w", err)
+		return providers.Doing(err, "list cache policies")
 	}
 	for _, p := range all {
 		if policies[p.ID] && !p.Foreign && strings.HasPrefix(p.Name, policyStem(p.Settings)+"-") {
@@ -412,7 +412,7 @@ func (x *exporter) account(ctx context.Context, name string) error {
 	}
 	have, err := acc.Access.OriginAccess(ctx)
 	if err != nil {
-		return fmt.Errorf("list origin access controls: %w", err)
+		return providers.Doing(err, "list origin access controls")
 	}
 	for _, c := range have {
 		if controls[c.ID] && c.Signs && strings.HasPrefix(c.Name, controlStem) {

@@ -220,7 +220,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 	case errors.As(err, &budget):
 		return &unprovenError{err}
 	case err != nil:
-		return fmt.Errorf("compare the links of %s: %w", s.b.Name, err)
+		return providers.Doing(err, "compare the links of %s", s.b.Name)
 	case !r.Verdict.Passes():
 		return mismatch(s.a, r)
 	case r.Readable == 0 && !redirectsAll(s.b, s.a):
@@ -229,7 +229,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
 	switch {
 	case err != nil:
-		return fmt.Errorf("read distribution %s after its links were compared: %w", s.a.Dist.ID, err)
+		return providers.Doing(err, "read distribution %s after its links were compared", s.a.Dist.ID)
 	case d.ETag != s.a.Dist.ETag:
 		return notYet("distribution " + d.ID + " was changed while its links were compared")
 	}
@@ -386,7 +386,7 @@ func (o *observer) place(ctx context.Context, n NameActual, addr string, edge bo
 	case err != nil && strings.Contains(addr, ":"):
 		return nil
 	case err != nil:
-		return fmt.Errorf("%s does not answer %s for the name: %w", addr, scheme, err)
+		return providers.Doing(err, "%s does not answer %s for the name", addr, scheme)
 	case n.proxied() && (r.Status >= 500 || r.Status >= 400 && len(o.b.Verify.Paths) > 0):
 		return fmt.Errorf("%s, the proxy of %s, answers status %d for %s", addr, n.Features.Provider, r.Status, path)
 	case n.proxied():

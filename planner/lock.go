@@ -162,7 +162,7 @@ func (l *RunLock) write(ctx context.Context, version string) (string, error) {
 	text, err := json.Marshal(l.holder)
 	l.mu.Unlock()
 	if err != nil {
-		return "", fmt.Errorf("write the lock: %w", err)
+		return "", providers.Doing(err, "write the lock")
 	}
 	return l.store.WriteLock(ctx, text, version)
 }
@@ -257,7 +257,7 @@ func (l *RunLock) Release(ctx context.Context) error {
 		}
 	}
 	if err != nil && !errors.Is(err, providers.ErrConflict) && !errors.Is(err, providers.ErrNotFound) {
-		return fmt.Errorf("release the lock: %w", err)
+		return providers.Doing(err, "release the lock")
 	}
 	return nil
 }
@@ -296,7 +296,7 @@ func unlockOnce(ctx context.Context, store providers.LockStore, force bool) (Hol
 	free.Renewals++
 	text, err := json.Marshal(free)
 	if err != nil {
-		return h, fmt.Errorf("write the lock: %w", err)
+		return h, providers.Doing(err, "write the lock")
 	}
 	_, err = store.WriteLock(ctx, text, have.Version)
 	return h, err

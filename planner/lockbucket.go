@@ -62,12 +62,12 @@ type lockLink struct{ path, sum string }
 func (s scene) lockLinks(ctx context.Context) ([]lockLink, error) {
 	o, err := openings(s.b.Name, s.a.Access.Policy)
 	if err != nil {
-		return nil, fmt.Errorf("the policy of bucket %s: %w", s.b.Name, err)
+		return nil, providers.Doing(err, "the policy of bucket %s", s.b.Name)
 	}
 	region := bucketRegion(s.b, s.a)
 	objs, err := s.acc.Buckets.Objects(ctx, s.b.Name, region, "", 1000)
 	if err != nil && !errors.Is(err, providers.ErrDenied) {
-		return nil, fmt.Errorf("list bucket %s: %w", s.b.Name, err)
+		return nil, providers.Doing(err, "list bucket %s", s.b.Name)
 	}
 	var paths []string
 	for _, p := range s.b.Verify.Paths {
@@ -88,7 +88,7 @@ func (s scene) lockLinks(ctx context.Context) ([]lockLink, error) {
 		r, err := s.acc.Signed.Fetch(ctx, providers.Request{URL: "https://" + originDomain(s.b.Name, region, providers.RESTOrigin) + p, Limit: lockLinkBytes})
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("fetch %s from bucket %s with the account's credentials: %w", p, s.b.Name, err)
+			return nil, providers.Doing(err, "fetch %s from bucket %s with the account's credentials", p, s.b.Name)
 		case r.Status == 200 && len(out) < maxLockLinks:
 			out = append(out, lockLink{p, r.SHA256})
 		}
@@ -226,11 +226,11 @@ func signing(ctx context.Context, s scene) error {
 func (s scene) readGrantBack(ctx context.Context) error {
 	live, err := s.acc.Access.Policy(ctx, s.b.Name, bucketRegion(s.b, s.a))
 	if err != nil {
-		return fmt.Errorf("read the policy of bucket %s back: %w", s.b.Name, err)
+		return providers.Doing(err, "read the policy of bucket %s back", s.b.Name)
 	}
 	o, err := openings(s.b.Name, live)
 	if err != nil {
-		return fmt.Errorf("the policy of bucket %s: %w", s.b.Name, err)
+		return providers.Doing(err, "the policy of bucket %s", s.b.Name)
 	}
 	doc, err := readDocument(live)
 	if err != nil {
@@ -298,7 +298,7 @@ func lockBucket(ctx context.Context, s scene) error {
 	live, err := s.acc.Access.Block(ctx, s.b.Name, bucketRegion(s.b, s.a))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the public access block of bucket %s before it is changed: %w", s.b.Name, err)
+		return providers.Doing(err, "read the public access block of bucket %s before it is changed", s.b.Name)
 	case !sameBlock(live, s.a.Access.Block):
 		return &overtakenError{fmt.Errorf("the public access block of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
 	}
@@ -308,14 +308,14 @@ func lockBucket(ctx context.Context, s scene) error {
 	want := lockedBlock(live)
 	put := s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want)
 	if put != nil && classified(put) && ctx.Err() == nil {
-		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, put)
+		return providers.Doing(put, "block public access of bucket %s", s.b.Name)
 	}
 	// With another error an answer was lost, and the flags may be in force.
 	if err := s.lookOrOpen(ctx, links, old); err != nil {
 		return err
 	}
 	if put != nil {
-		return fmt.Errorf("block public access of bucket %s: %w", s.b.Name, put)
+		return providers.Doing(put, "block public access of bucket %s", s.b.Name)
 	}
 	for range firstLooks {
 		back := providers.Idle(ctx)
@@ -343,7 +343,7 @@ const maxSkew = 10 * time.Minute
 func (s scene) clockRight(ctx context.Context, l lockLink) error {
 	r, err := s.acc.Signed.Fetch(ctx, providers.Request{Method: http.MethodHead, URL: "https://" + originDomain(s.b.Name, bucketRegion(s.b, s.a), providers.RESTOrigin) + l.path})
 	if err != nil {
-		return fmt.Errorf("ask S3 for the time: %w", err)
+		return providers.Doing(err, "ask S3 for the time")
 	}
 	at, err := http.ParseTime(r.Header.Get("Date"))
 	if d := s.w.Clock.Now().Sub(at); err == nil && d.Abs() > maxSkew {
@@ -470,7 +470,7 @@ func (s scene) lockEnds(ctx context.Context, mark lockMark) error {
 	live, err := s.acc.Access.Block(ctx, s.b.Name, bucketRegion(s.b, s.a))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the public access block of bucket %s back: %w", s.b.Name, err)
+		return providers.Doing(err, "read the public access block of bucket %s back", s.b.Name)
 	case !closes(live):
 		return &overtakenError{fmt.Errorf("the public access block of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
 	}
@@ -542,7 +542,7 @@ func (s scene) open(ctx context.Context) error {
 	region := bucketRegion(s.b, s.a)
 	if !sameBlock(s.a.Access.Block, old) {
 		if err := s.acc.Access.PutBlock(ctx, s.b.Name, region, old); err != nil {
-			return fmt.Errorf("set the old flags of bucket %s again: %w", s.b.Name, err)
+			return providers.Doing(err, "set the old flags of bucket %s again", s.b.Name)
 		}
 	}
 	links, err := s.lockLinks(ctx)

@@ -76,7 +76,7 @@ func (o *observer) metricEvidence(ctx context.Context) (evidence, error) {
 	case errors.Is(err, providers.ErrDenied):
 		return evidence{why: "the metrics could not be read: " + err.Error()}, nil
 	case err != nil:
-		return evidence{}, fmt.Errorf("read which requests of bucket %s are counted: %w", o.b.Name, err)
+		return evidence{}, providers.Doing(err, "read which requests of bucket %s are counted", o.b.Name)
 	case id == "":
 		return evidence{why: "S3 does not count the bucket's requests"}, nil
 	}
@@ -98,7 +98,7 @@ func (o *observer) metricEvidence(ctx context.Context) (evidence, error) {
 	if errors.Is(err, providers.ErrDenied) {
 		return evidence{why: "the metrics could not be read: " + err.Error()}, nil
 	}
-	return evidence{}, fmt.Errorf("read the metrics of bucket %s: %w", o.b.Name, err)
+	return evidence{}, providers.Doing(err, "read the metrics of bucket %s", o.b.Name)
 }
 
 // boundDirect judges the values of periods hours.
@@ -137,7 +137,7 @@ func (o *observer) probeEvidence(ctx context.Context) (evidence, error) {
 		n := &o.a.Names[i]
 		as, err := o.w.Resolver.Resolve(ctx, n.CNAME.Name, n.question())
 		if err != nil {
-			return evidence{}, fmt.Errorf("ask the resolvers for %s: %w", n.CNAME.Name, err)
+			return evidence{}, providers.Doing(err, "ask the resolvers for %s", n.CNAME.Name)
 		}
 		for _, a := range as {
 			asked++

@@ -136,7 +136,7 @@ func (o *observer) logEvidence(ctx context.Context, x *accessActual) (evidence, 
 	case errors.Is(err, providers.ErrNotFound), errors.Is(err, providers.ErrDenied):
 		return evidence{why: "the access log could not be read: " + err.Error()}, nil
 	case err != nil:
-		return evidence{}, fmt.Errorf("read the access log of %s: %w", o.b.Name, err)
+		return evidence{}, providers.Doing(err, "read the access log of %s", o.b.Name)
 	}
 	return l.judge(since, o.a.Now, files, r.signs, min(signedWindow, o.b.Lock.After)), nil
 }

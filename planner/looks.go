@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func (o *observer) chosen(ctx context.Context, id string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read cache policy %s: %w", id, err)
+		return providers.Doing(err, "read cache policy %s", id)
 	}
 	o.a.Looks.Policy = &p
 	if !keepsMore(p.Settings) {
@@ -106,7 +105,7 @@ func (o *observer) chosen(ctx context.Context, id string) error {
 		case errors.Is(err, providers.ErrDenied):
 			return nil
 		case err != nil:
-			return fmt.Errorf("read the metadata of %s: %w", obj.Key, err)
+			return providers.Doing(err, "read the metadata of %s", obj.Key)
 		}
 		o.a.Looks.Sampled.add(h)
 	}
@@ -151,7 +150,7 @@ func (o *observer) accessLog(ctx context.Context) error {
 		}
 	})
 	if err != nil && !errors.Is(err, providers.ErrNotFound) && !errors.Is(err, providers.ErrDenied) {
-		return fmt.Errorf("read the access log of %s: %w", o.b.Name, err)
+		return providers.Doing(err, "read the access log of %s", o.b.Name)
 	}
 	l.Err = err
 	return nil

@@ -49,7 +49,7 @@ func (o *observer) objects(ctx context.Context) error {
 			fmt.Sprintf("the bucket may not be listed (%v); only verify.paths are fetched", err)})
 		return nil
 	case err != nil:
-		return fmt.Errorf("list objects of %s: %w", o.b.Name, err)
+		return providers.Doing(err, "list objects of %s", o.b.Name)
 	}
 	o.a.Objects, o.a.Partial = l.objects()
 	o.a.Findings = append(o.a.Findings, listingFindings(o.b, l, patterns)...)

@@ -284,7 +284,7 @@ func (o *observer) names(ctx context.Context) error {
 	g.Go(func() (err error) {
 		ds, err = o.acc.Distributions.Find(gctx, o.b.Name, o.b.Names())
 		if err != nil {
-			return fmt.Errorf("look for the distribution of %s: %w", o.b.Name, err)
+			return providers.Doing(err, "look for the distribution of %s", o.b.Name)
 		}
 		return o.own(gctx, ds)
 	})
@@ -304,7 +304,7 @@ func (o *observer) record(ctx context.Context, i int, c config.CNAME) error {
 	n.CNAME, n.Features = c, p.Features()
 	set, err := p.Look(ctx, c.Name)
 	if err != nil {
-		return fmt.Errorf("look at the record of %s at %s: %w", c.Name, c.DNSProvider, err)
+		return providers.Doing(err, "look at the record of %s at %s", c.Name, c.DNSProvider)
 	}
 	n.Set = set
 	return nil
@@ -318,7 +318,7 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 	if adopt != "" && !slices.ContainsFunc(ds, func(d providers.Distribution) bool { return d.ID == adopt }) {
 		d, err := o.acc.Distributions.Distribution(ctx, adopt)
 		if err != nil {
-			return fmt.Errorf("read distribution %s, which is to be adopted: %w", adopt, err)
+			return providers.Doing(err, "read distribution %s, which is to be adopted", adopt)
 		}
 		ds = append(ds, d)
 	}
@@ -328,7 +328,7 @@ func (o *observer) own(ctx context.Context, ds []providers.Distribution) error {
 		if holds && d.Tags[providers.TagBucket] == "" || d.ID == adopt {
 			tags, err := o.acc.Distributions.Tags(ctx, d.ARN)
 			if err != nil {
-				return fmt.Errorf("read the tags of distribution %s: %w", d.ID, err)
+				return providers.Doing(err, "read the tags of distribution %s", d.ID)
 			}
 			d.Tags, d.TagsExact = tags, true
 		}
@@ -390,7 +390,7 @@ func serves(rs []providers.Record, d *providers.Distribution) (serving, endpoint
 func (o *observer) tags(ctx context.Context) error {
 	t, err := o.acc.Distributions.Tags(ctx, o.a.Dist.ARN)
 	if err != nil {
-		return fmt.Errorf("read the tags of distribution %s: %w", o.a.Dist.ID, err)
+		return providers.Doing(err, "read the tags of distribution %s", o.a.Dist.ID)
 	}
 	o.a.Dist.Tags, o.a.Crumbs, o.a.Exact = t, t, true
 	return nil
@@ -400,7 +400,7 @@ func (o *observer) full(ctx context.Context) error {
 	tags := o.a.Dist.Tags
 	d, err := o.acc.Distributions.Distribution(ctx, o.a.Dist.ID)
 	if err != nil {
-		return fmt.Errorf("read distribution %s: %w", o.a.Dist.ID, err)
+		return providers.Doing(err, "read distribution %s", o.a.Dist.ID)
 	}
 	d.Tags = tags
 	o.a.Dist = &d
@@ -445,7 +445,7 @@ func (o *observer) keep(s providers.Bucket, err error) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read bucket %s: %w", o.b.Name, err)
+		return providers.Doing(err, "read bucket %s", o.b.Name)
 	}
 	o.a.Bucket = &s
 	return nil
@@ -466,7 +466,7 @@ func (o *observer) certificates(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read certificate %s: %w", arn, err)
+			return providers.Doing(err, "read certificate %s", arn)
 		}
 		o.a.Certs = []providers.Certificate{cert}
 		o.a.Chosen = &cert
@@ -475,7 +475,7 @@ func (o *observer) certificates(ctx context.Context) error {
 	names := wantedAliases(o.b, o.a)
 	certs, err := o.acc.Certificates.Covering(ctx, names)
 	if err != nil {
-		return fmt.Errorf("look for a certificate for %s: %w", strings.Join(names, ", "), err)
+		return providers.Doing(err, "look for a certificate for %s", strings.Join(names, ", "))
 	}
 	o.a.Certs = certs
 	o.a.Chosen = chooseCertificate(o.b, names, o.sharing(names, certs), certs, o.a.Now)
@@ -507,7 +507,7 @@ func (o *observer) validations(ctx context.Context) error {
 		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" {
 			set, err := o.w.DNS[va.provider].Look(ctx, v.RecordName)
 			if err != nil {
-				err = fmt.Errorf("look at the validation record %s at %s: %w", v.RecordName, va.provider, err)
+				err = providers.Doing(err, "look at the validation record %s at %s", v.RecordName, va.provider)
 			}
 			if err != nil && (ctx.Err() != nil || classified(err)) {
 				return err
@@ -520,7 +520,7 @@ func (o *observer) validations(ctx context.Context) error {
 		if v.RecordName != "" && va.provider != "" && v.Status != "SUCCESS" && own {
 			as, err := o.w.Resolver.Authoritative(ctx, va.zone, o.nameservers(va.provider), v.RecordName, "CNAME")
 			if err != nil {
-				return fmt.Errorf("ask the authoritative servers of %s for %s: %w", va.zone, v.RecordName, err)
+				return providers.Doing(err, "ask the authoritative servers of %s for %s", va.zone, v.RecordName)
 			}
 			va.answers = as
 		}
@@ -532,7 +532,7 @@ func (o *observer) validations(ctx context.Context) error {
 func (o *observer) policies(ctx context.Context) error {
 	ps, err := o.acc.CachePolicies.CachePolicies(ctx)
 	if err != nil {
-		return fmt.Errorf("list cache policies: %w", err)
+		return providers.Doing(err, "list cache policies")
 	}
 	o.a.Policies = ps
 	return nil
@@ -568,7 +568,7 @@ func (o *observer) authoritative(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil && o.spare:
 			n.Unasked = err
 		case err != nil:
-			return fmt.Errorf("ask the authoritative servers of %s: %w", n.CNAME.Zone, err)
+			return providers.Doing(err, "ask the authoritative servers of %s", n.CNAME.Zone)
 		}
 		n.Authoritative = as
 	}
@@ -601,7 +601,7 @@ func (o *observer) resolvers(ctx context.Context) error {
 		n := &o.a.Names[i]
 		as, err := o.w.Resolver.Resolve(ctx, n.CNAME.Name, n.question())
 		if err != nil {
-			return fmt.Errorf("ask the resolvers for %s: %w", n.CNAME.Name, err)
+			return providers.Doing(err, "ask the resolvers for %s", n.CNAME.Name)
 		}
 		n.Resolved = as
 		if n.alias() {

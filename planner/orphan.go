@@ -42,11 +42,11 @@ func Orphan(ctx context.Context, w providers.World, c *config.Config, account, i
 		return b, nil, &OrphanError{"there is no distribution " + id + " in this account", "correct the ID, or name the account with -aws=NAME"}
 	}
 	if err != nil {
-		return b, nil, fmt.Errorf("read distribution %s: %w", id, err)
+		return b, nil, providers.Doing(err, "read distribution %s", id)
 	}
 	tags, err := acc.Distributions.Tags(ctx, d.ARN)
 	if err != nil {
-		return b, nil, fmt.Errorf("read the tags of distribution %s: %w", id, err)
+		return b, nil, providers.Doing(err, "read the tags of distribution %s", id)
 	}
 	name := tags[providers.TagBucket]
 	if name == "" {

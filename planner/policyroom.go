@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/edgeward/edgeward/providers"
@@ -127,7 +126,7 @@ func (r *policyRoom) ensure(ctx context.Context, port providers.CachePolicies) e
 		return notYet("cache policy " + next + " was just made elsewhere and is not seen yet")
 	}
 	if err != nil {
-		return fmt.Errorf("create cache policy %s: %w", next, err)
+		return providers.Doing(err, "create cache policy %s", next)
 	}
 	made.Name, made.Settings = next, r.settings
 	r.known[next] = &policyPlaces{policy: made, inUse: made.InUse, taken: map[string]bool{}}

@@ -231,7 +231,7 @@ func limits(ctx context.Context, acc providers.Account, rows []QuotaUse) error {
 	}
 	qs, err := acc.Quotas.Quotas(ctx, kinds...)
 	if err != nil {
-		return fmt.Errorf("read the quotas: %w", err)
+		return providers.Doing(err, "read the quotas")
 	}
 	for i, q := range qs {
 		rows[i].Limit, rows[i].Used, rows[i].Default, rows[i].Why = q.Limit, q.Used, q.Default, q.Why

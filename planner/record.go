@@ -170,9 +170,9 @@ func (s scene) replace(ctx context.Context, what string, rs []replacement) error
 		case errors.As(err, &hand):
 			asked = append(asked, hand)
 		case errors.Is(err, providers.ErrConflict):
-			return &overtakenError{fmt.Errorf("%s %s: %w", what, name, err)}
+			return &overtakenError{providers.Doing(err, "%s %s", what, name)}
 		case err != nil:
-			return fmt.Errorf("%s %s: %w", what, name, err)
+			return providers.Doing(err, "%s %s", what, name)
 		}
 	}
 	return allByHand(asked)
@@ -202,7 +202,7 @@ func allByHand(asked []error) error {
 func readBackTTL(ctx context.Context, s scene, n NameActual, low time.Duration) error {
 	set, err := s.w.DNS[n.CNAME.DNSProvider].Look(ctx, n.CNAME.Name)
 	if err != nil {
-		return fmt.Errorf("read back the record of %s: %w", n.CNAME.Name, err)
+		return providers.Doing(err, "read back the record of %s", n.CNAME.Name)
 	}
 	n.Set = set
 	kept, has := n.ttl()
@@ -223,7 +223,7 @@ func (s scene) setTags(ctx context.Context, tags map[string]string) error {
 		return nil
 	}
 	if err := s.acc.Distributions.SetTags(ctx, s.a.Dist.ARN, tags); err != nil {
-		return fmt.Errorf("write %s to the tags of distribution %s: %w", strings.Join(slices.Sorted(maps.Keys(tags)), ", "), s.a.Dist.ID, err)
+		return providers.Doing(err, "write %s to the tags of distribution %s", strings.Join(slices.Sorted(maps.Keys(tags)), ", "), s.a.Dist.ID)
 	}
 	return nil
 }
@@ -302,7 +302,7 @@ func switchNames(ctx context.Context, s scene) error {
 	}
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)
 	if err != nil {
-		return fmt.Errorf("read distribution %s before the switch: %w", s.a.Dist.ID, err)
+		return providers.Doing(err, "read distribution %s before the switch", s.a.Dist.ID)
 	}
 	if d.Status != providers.Deployed {
 		return notYet("distribution " + d.ID + " is " + d.Status + " again: not every edge has it")
@@ -349,7 +349,7 @@ func switchNames(ctx context.Context, s scene) error {
 func stillFree(ctx context.Context, s scene) error {
 	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN)
 	if err != nil {
-		return fmt.Errorf("read the tags of distribution %s before the switch: %w", s.a.Dist.ID, err)
+		return providers.Doing(err, "read the tags of distribution %s before the switch", s.a.Dist.ID)
 	}
 	if hold := tags[crumbHold]; hold != "" && hold != s.a.Crumbs[crumbHold] {
 		return &heldError{s.b.Address, hold}

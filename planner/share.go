@@ -301,7 +301,7 @@ func readSeries(ctx context.Context, m providers.Metrics, qs []providers.MetricQ
 	for i, c := range answers {
 		a := <-c
 		if a.err != nil && first == nil {
-			first = fmt.Errorf("read %s of %s: %w", qs[i].Name, qs[i].Namespace, a.err)
+			first = providers.Doing(a.err, "read %s of %s", qs[i].Name, qs[i].Namespace)
 		}
 		out[i] = map[time.Time]float64{}
 		for _, v := range a.values {

@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/edgeward/edgeward/config"
@@ -26,7 +25,7 @@ func (o *observer) counted(ctx context.Context) error {
 	}
 	id, err := o.acc.Metrics.RequestMetrics(ctx, o.b.Name, region)
 	if err != nil && !errors.Is(err, providers.ErrNotFound) && (ctx.Err() != nil || o.b.Watch.S3Metrics && !o.a.begun()) {
-		return fmt.Errorf("read whether S3 counts the requests of %s: %w", o.b.Name, err)
+		return providers.Doing(err, "read whether S3 counts the requests of %s", o.b.Name)
 	}
 	o.a.Counted = id
 	return nil
@@ -102,7 +101,7 @@ func startCounting(ctx context.Context, s scene) error {
 		return errNoMetrics
 	}
 	if err := s.acc.Metrics.CountRequests(ctx, s.b.Name, region, countID); err != nil {
-		return fmt.Errorf("have S3 count the requests of %s: %w", s.b.Name, err)
+		return providers.Doing(err, "have S3 count the requests of %s", s.b.Name)
 	}
 	return nil
 }
@@ -119,7 +118,7 @@ func endCounting(ctx context.Context, s scene) error {
 	}
 	switch {
 	case err != nil && !errors.Is(err, providers.ErrNotFound):
-		return fmt.Errorf("the request metrics %s of bucket %s stay, and AWS bills them: %w", countID, s.b.Name, err)
+		return providers.Doing(err, "the request metrics %s of bucket %s stay, and AWS bills them", countID, s.b.Name)
 	case s.a.Crumbs[crumbCounting] != "":
 		return s.setTags(ctx, map[string]string{crumbCounting: ""})
 	}
