@@ -26,7 +26,8 @@ type LimiterOptions struct {
 
 // Limiter is the rate of one API, for all who ask it. Callers wait for their
 // turn before every attempt, and tell what the attempt met. Those whose context
-// is Urgent are served before the others, and each kind in the order it came.
+// is Urgent are served before the others, then those for which many wait, and each
+// kind in the order it came.
 //
 // It finds the rate as TCP finds that of a line. While nothing was refused, the
 // rate doubles every two seconds. A refusal tells what is allowed: what the API
@@ -58,11 +59,11 @@ type Limiter struct {
 	// free is before when nothing is sent, cut the moment of the last refusal that
 	// counted, and saw that of the last answer.
 	free, cut, saw time.Time
-	// urgent and others wait; serving is true while a goroutine gives them their
-	// turns, and stop ends it.
-	urgent, others []*waiter
-	serving        bool
-	stop           context.CancelFunc
+	// queues are those who wait, the urgent ones first; serving is true while a
+	// goroutine gives them their turns, and stop ends it.
+	queues  [3][]*waiter
+	serving bool
+	stop    context.CancelFunc
 
 	requests, throttled int
 }
@@ -96,17 +97,14 @@ func (l *Limiter) Wait(ctx context.Context, turns int) error {
 	}
 	turns = min(turns, l.Burst())
 	l.mu.Lock()
-	if len(l.urgent)+len(l.others) == 0 && l.missing(turns) <= 0 {
+	if l.waiting() == 0 && l.missing(turns) <= 0 {
 		l.take(turns)
 		l.mu.Unlock()
 		return nil
 	}
 	w := &waiter{turns: turns, done: make(chan struct{})}
-	if Urgent(ctx) {
-		l.urgent = append(l.urgent, w)
-	} else {
-		l.others = append(l.others, w)
-	}
+	rank := rankOf(ctx)
+	l.queues[rank] = append(l.queues[rank], w)
 	if !l.serving {
 		var serving context.Context
 		serving, l.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -127,19 +125,37 @@ func (l *Limiter) Wait(ctx context.Context, turns int) error {
 		l.requests -= turns
 		return ctx.Err()
 	}
-	mine := func(o *waiter) bool { return o == w }
-	l.urgent, l.others = slices.DeleteFunc(l.urgent, mine), slices.DeleteFunc(l.others, mine)
-	if len(l.urgent)+len(l.others) == 0 {
+	l.queues[rank] = slices.DeleteFunc(l.queues[rank], func(o *waiter) bool { return o == w })
+	if l.waiting() == 0 {
 		l.stop()
 	}
 	return ctx.Err()
+}
+
+// rankOf is the queue of a caller.
+func rankOf(ctx context.Context) int {
+	switch {
+	case Urgent(ctx):
+		return 0
+	case ctx.Value(sharedKey{}) != nil:
+		return 1
+	}
+	return 2
+}
+
+func (l *Limiter) waiting() int {
+	n := 0
+	for _, q := range l.queues {
+		n += len(q)
+	}
+	return n
 }
 
 // serve gives turns to those who wait, until nobody does.
 func (l *Limiter) serve(ctx context.Context) {
 	for {
 		l.mu.Lock()
-		w := l.first()
+		rank, w := l.first()
 		if w == nil {
 			l.serving = false
 			l.stop()
@@ -149,11 +165,7 @@ func (l *Limiter) serve(ctx context.Context) {
 		wait := l.missing(w.turns)
 		if wait <= 0 {
 			l.take(w.turns)
-			if len(l.urgent) > 0 {
-				l.urgent = l.urgent[1:]
-			} else {
-				l.others = l.others[1:]
-			}
+			l.queues[rank] = l.queues[rank][1:]
 			w.served = true
 			close(w.done)
 			l.mu.Unlock()
@@ -173,7 +185,7 @@ func (l *Limiter) serve(ctx context.Context) {
 func (l *Limiter) renewed(ctx *context.Context) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.first() == nil {
+	if l.waiting() == 0 {
 		l.serving = false
 		return false
 	}
@@ -181,14 +193,13 @@ func (l *Limiter) renewed(ctx *context.Context) bool {
 	return true
 }
 
-func (l *Limiter) first() *waiter {
-	switch {
-	case len(l.urgent) > 0:
-		return l.urgent[0]
-	case len(l.others) > 0:
-		return l.others[0]
+func (l *Limiter) first() (rank int, w *waiter) {
+	for rank, q := range l.queues {
+		if len(q) > 0 {
+			return rank, q[0]
+		}
 	}
-	return nil
+	return 0, nil
 }
 
 // missing is the time until so many turns are there.
@@ -254,7 +265,7 @@ func (l *Limiter) Saw(sent time.Time, throttled bool) {
 	}
 	since := min(now.Sub(l.saw).Seconds(), max(1, 2/l.rate))
 	l.saw = now
-	waits := len(l.urgent)+len(l.others) > 0
+	waits := l.waiting() > 0
 	if waits {
 		l.waited += since
 	}
@@ -325,7 +336,7 @@ func (l *Limiter) Hold(d time.Duration) {
 func (l *Limiter) Rate() Rate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Rate{API: l.o.API, PerSecond: l.rate, Requests: l.requests, Throttled: l.throttled, Waiting: len(l.urgent) + len(l.others)}
+	return Rate{API: l.o.API, PerSecond: l.rate, Requests: l.requests, Throttled: l.throttled, Waiting: l.waiting()}
 }
 
 type idleKey struct{}

@@ -256,7 +256,8 @@ func TestLimiterKeepsBelow(t *testing.T) {
 	}
 }
 
-// Who is urgent waits for nobody but others who are.
+// Who is urgent waits for nobody but others who are, and who reads for many only for
+// those.
 func TestLimiterServesTheUrgentFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{PerSecond: 1, Burst: 1})
@@ -278,10 +279,11 @@ func TestLimiterServesTheUrgentFirst(t *testing.T) {
 		}
 		time.Sleep(2500 * time.Millisecond)
 		for range 3 {
+			all.Go(wait(providers.WithShared(t.Context()), "list"))
 			all.Go(wait(providers.WithUrgency(t.Context()), "switch"))
 		}
 		all.Wait()
-		if got := slices.Index(order, "switch"); got != 3 || !slices.Equal(order[3:6], []string{"switch", "switch", "switch"}) {
+		if got := slices.Index(order, "switch"); got != 3 || !slices.Equal(order[3:9], []string{"switch", "switch", "switch", "list", "list", "list"}) {
 			t.Errorf("the first switch was number %d: %v", got, order[:8])
 		}
 	})

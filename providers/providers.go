@@ -80,6 +80,14 @@ func WithUrgency(ctx context.Context) context.Context {
 	return context.WithValue(ctx, urgentKey{}, true)
 }
 
+type sharedKey struct{}
+
+// WithShared marks a call whose answer many wait for, such as a listing: limiters let
+// it pass before those that one waits for.
+func WithShared(ctx context.Context) context.Context {
+	return context.WithValue(ctx, sharedKey{}, true)
+}
+
 // Urgent says whether ctx was marked by WithUrgency.
 func Urgent(ctx context.Context) bool { return ctx.Value(urgentKey{}) != nil }
 

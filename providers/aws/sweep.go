@@ -102,7 +102,7 @@ func (s *sweep[T]) start(ctx context.Context) *flight[T] {
 	go func() {
 		defer cancel()
 		from := s.clock.Now()
-		val, err := s.fetch(ctx)
+		val, err := s.read(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if f.err = err; err == nil {
@@ -118,6 +118,14 @@ func (s *sweep[T]) start(ctx context.Context) *flight[T] {
 		close(f.done)
 	}()
 	return f
+}
+
+// read fetches; of a list all who look next wait for it.
+func (s *sweep[T]) read(ctx context.Context) (T, error) {
+	if !s.single {
+		ctx = providers.WithShared(ctx)
+	}
+	return s.fetch(ctx)
 }
 
 // sweeps has one sweep a key.

@@ -181,7 +181,7 @@ func (z *reads[R]) begin() *listing[R] {
 // sweep lists the zone for all who wait for l.
 func (z *reads[R]) sweep(ctx context.Context, l *listing[R]) error {
 	began := z.clock.Now()
-	rows, err := z.all(ctx)
+	rows, err := z.all(providers.WithShared(ctx))
 	l.ended = z.clock.Now()
 	l.took = l.ended.Sub(began)
 	z.mu.Lock()
