@@ -111,7 +111,7 @@ func (a *app) runOf(c *cobra.Command, args []string, goal planner.Goal) (r asked
 	if a.flags.json && !a.flags.autoApprove {
 		return r, refuse("type "+a.again(c, args)+" -json -auto-approve", "-json has no place for the plan and the question")
 	}
-	r.commands = view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args)}
+	r.commands = view.Commands{GoOn: a.again(c, args), Retry: a.again(c, args, "retry")}
 	if r.options.Until != "" {
 		r.commands.Further = a.again(c, args, "until")
 	}

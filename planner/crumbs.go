@@ -29,9 +29,52 @@ const (
 // The room for tags: CloudFront takes 50 a distribution [CloudFront quotas], of
 // which edgeward keeps 12.
 const (
+	maxTags     = 50
 	maxTagValue = 256
 	maxUserTags = 38
 )
+
+// ownKeys are the keys of all tags that edgeward ever writes. They are written
+// with the first of them, empty where there is nothing to say yet, so that no
+// later write needs room for a key: when the way back has to be written down, no
+// other tool's tags can have used it up.
+func ownKeys() []string {
+	return []string{providers.TagBucket, crumbWas, crumbWasAt, crumbWasTTL, crumbLowSince, crumbProof, crumbHold, crumbFinished, crumbSwitched, crumbCounting, crumbFlags}
+}
+
+// reserve adds to tags the keys that a distribution with c does not have.
+func (c crumbs) reserve(tags map[string]string) {
+	for _, k := range ownKeys() {
+		_, stands := c[k]
+		if _, set := tags[k]; !stands && !set {
+			tags[k] = ""
+		}
+	}
+}
+
+// reserved says that a distribution with c has all keys that a way back writes.
+func (c crumbs) reserved() bool {
+	for _, k := range ownKeys() {
+		if _, stands := c[k]; !stands {
+			return false
+		}
+	}
+	return true
+}
+
+// userTags counts the tags of others that the distribution has, or will have. AWS
+// does not count its own, aws:….
+func userTags(b config.Bucket, a Actual) int {
+	keys := map[string]bool{}
+	for _, tags := range []map[string]string{a.Crumbs, b.Distribution.Tags} {
+		for k := range tags {
+			if !strings.HasPrefix(k, providers.TagPrefix) && !strings.HasPrefix(k, "aws:") {
+				keys[k] = true
+			}
+		}
+	}
+	return len(keys)
+}
 
 // tagValue is what AWS accepts as a tag's value [API_Tag].
 var tagValue = regexp.MustCompile(`^[\pL\pN _.:/=+\-@]*$`)
@@ -203,9 +246,25 @@ func checkCrumbs(b config.Bucket, a Actual) []Finding {
 			}
 		}
 	}
-	if n := len(b.Distribution.Tags); n > maxUserTags {
-		fs = append(fs, Finding{Error, "too-many-tags", fmt.Sprintf("%d tags are too many", n),
-			fmt.Sprintf("a distribution has at most 50 tags and edgeward needs 12 of them; keep at most %d in tags and default_tags", maxUserTags)})
+	return append(fs, roomFindings(b, a)...)
+}
+
+// roomFindings: the tags of a distribution leave room for edgeward's. Where its
+// keys stand already, as those of every distribution that it made do, all that
+// fits is well; a bucket that is on its way is not stopped half-way.
+func roomFindings(b config.Bucket, a Actual) []Finding {
+	n, most := userTags(b, a), maxUserTags
+	if a.Dist != nil && a.Crumbs.reserved() {
+		most = maxTags - len(ownKeys())
 	}
-	return fs
+	if n <= most {
+		return nil
+	}
+	f := Finding{Error, "too-many-tags", fmt.Sprintf("%d tags are too many", n),
+		fmt.Sprintf("a distribution has at most 50 tags and edgeward needs 12 of them; keep at most %d in tags, in default_tags and of those that others have given it", maxUserTags)}
+	if a.begun() {
+		f.Severity = Warning
+		f.Detail = "what edgeward has to write down of a way back may not fit: " + f.Detail
+	}
+	return []Finding{f}
 }

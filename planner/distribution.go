@@ -334,7 +334,15 @@ func putDistribution(ctx context.Context, s scene) error {
 	}
 	d := *s.a.Dist
 	if cs := tagChanges(s.b, s.a); cs != nil {
-		if err := s.acc.Distributions.SetTags(ctx, d.ARN, ownTags(s.b)); err != nil {
+		tags := ownTags(s.b)
+		if !s.a.Crumbs.reserved() {
+			now, err := s.acc.Distributions.Tags(ctx, d.ARN)
+			if err != nil {
+				return providers.Doing(err, "read the tags of distribution %s", d.ID)
+			}
+			crumbs(now).reserve(tags)
+		}
+		if err := s.acc.Distributions.SetTags(ctx, d.ARN, tags); err != nil {
 			return providers.Doing(err, "tag distribution %s", d.ID)
 		}
 	}
@@ -378,9 +386,11 @@ func createDistribution(ctx context.Context, s scene, want providers.Settings) e
 	if err != nil {
 		return err
 	}
+	tags := ownTags(s.b)
+	crumbs(nil).reserve(tags)
 	for generation := 1; generation <= maxGenerations; generation++ {
 		ref := callerReference(account, s.b.Name, generation)
-		_, err := s.acc.Distributions.Create(ctx, ref, want, ownTags(s.b))
+		_, err := s.acc.Distributions.Create(ctx, ref, want, tags)
 		var exists *providers.ExistsError
 		switch {
 		case err == nil:

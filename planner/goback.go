@@ -126,7 +126,10 @@ func (br *bucketRun) hurts(stage Kind) bool {
 func (br *bucketRun) backEnded(ctx context.Context, res *Result) {
 	end := br.result(ctx)
 	var lost *lostError
+	var unheld *unheldError
 	switch {
+	case errors.As(br.cause(), &unheld):
+		res.Hint = unheld.Error() + "; " + unheld.Hint()
 	case errors.As(br.cause(), &lost):
 		br.stays(res, lost.f)
 	case end.Outcome == OutcomeInterrupted:

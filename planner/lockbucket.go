@@ -519,7 +519,10 @@ func checkUnlock(b config.Bucket, a Actual) Verdict {
 func unlockForRollback(ctx context.Context, s scene) error {
 	if !s.a.Crumbs.held() {
 		if err := s.setTags(ctx, map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/manual"}); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			s.note("the hold could not be written, and the bucket is opened all the same: " + err.Error()) // dns.restore tries again
 		}
 	}
 	if err := s.open(ctx); err != nil {

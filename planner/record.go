@@ -328,11 +328,14 @@ func switchNames(ctx context.Context, s scene) error {
 			save[k] = ""
 		}
 	}
+	if err := s.reserveHold(ctx, save); err != nil {
+		return err
+	}
 	save[crumbSwitched] = writeTime(s.w.Clock.Now())
 	if err := s.setTags(ctx, save); err != nil {
 		return err
 	}
-	if err := stillFree(ctx, s); err != nil {
+	if err := maySwitch(ctx, s, save); err != nil {
 		return err
 	}
 	var rs []replacement
@@ -344,18 +347,52 @@ func switchNames(ctx context.Context, s scene) error {
 	return s.replace(ctx, "switch", rs)
 }
 
-// stillFree finds out, as the last thing before the switch, whether a way back or
-// a freeze was begun since the look: the links take a while to fetch.
-func stillFree(ctx context.Context, s scene) error {
-	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN)
+// reserveHold adds the keys of a way back to what is written before the switch,
+// where the distribution does not have them: what cannot be held is not switched.
+func (s scene) reserveHold(ctx context.Context, save map[string]string) error {
+	if s.a.Crumbs.reserved() {
+		return nil
+	}
+	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN) // anew, so that no hold written since is emptied
 	if err != nil {
 		return providers.Doing(err, "read the tags of distribution %s before the switch", s.a.Dist.ID)
 	}
+	crumbs(tags).reserve(save)
+	return nil
+}
+
+// stillFree finds out, as the last thing before the switch, whether a way back or
+// a freeze was begun since the look: the links take a while to fetch.
+func stillFree(ctx context.Context, s scene) error {
+	_, err := s.freeTags(ctx)
+	return err
+}
+
+// freeTags is stillFree, and gives the tags that it has read.
+func (s scene) freeTags(ctx context.Context) (crumbs, error) {
+	tags, err := s.acc.Distributions.Tags(ctx, s.a.Dist.ARN)
+	if err != nil {
+		return nil, providers.Doing(err, "read the tags of distribution %s before the switch", s.a.Dist.ID)
+	}
 	if hold := tags[crumbHold]; hold != "" && hold != s.a.Crumbs[crumbHold] {
-		return &heldError{s.b.Address, hold}
+		return nil, &heldError{s.b.Address, hold}
 	}
 	if _, frozen := s.a.Limits.Frozen(s.w.Clock.Now()); frozen && !s.a.begun() {
-		return notYet("a freeze of limits has begun meanwhile")
+		return nil, notYet("a freeze of limits has begun meanwhile")
+	}
+	return tags, nil
+}
+
+// maySwitch is stillFree, and sees the old record of the moved name written down;
+// saved is what has just been.
+func maySwitch(ctx context.Context, s scene, saved map[string]string) error {
+	tags, err := s.freeTags(ctx)
+	n := s.a.moved(s.b)
+	if err != nil || n == nil || n.Serves == servesOurs {
+		return err
+	}
+	if was, just := saved[crumbWas]; tags[crumbWas] == "" || just && tags[crumbWas] != was {
+		return notYet("tag " + crumbWas + " of distribution " + s.a.Dist.ID + ", which keeps the way back, is not to be seen yet")
 	}
 	return nil
 }
@@ -538,8 +575,9 @@ func restoreTTL(ctx context.Context, s scene) error {
 	case lockByMetrics(s.b):
 		end[crumbCounting] = countID
 	default:
-		if err := stopCounting(ctx, s); err != nil {
-			return err
+		if err := stopCounting(ctx, s); err != nil && ctx.Err() == nil {
+			s.note(err.Error() + "; the next apply tries again") // no visitor is hurt by it
+			end[crumbCounting] = countID
 		}
 	}
 	if s.a.Crumbs.held() { // of a way back that ended before its first record; -retry lifts it

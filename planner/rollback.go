@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,6 +107,7 @@ func restoreRecords(ctx context.Context, s scene) error {
 			return &lostError{*lost}
 		}
 	}
+	var unheld error
 	if !s.a.Crumbs.heldFor(s.code) {
 		hold := map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/" + cmp.Or(s.code, manualHold)}
 		for _, k := range []string{crumbFinished, crumbLowSince, crumbProof, crumbSwitched} {
@@ -113,8 +115,11 @@ func restoreRecords(ctx context.Context, s scene) error {
 				hold[k] = ""
 			}
 		}
-		if err := s.setTags(ctx, hold); err != nil {
-			return err
+		if unheld = s.setTags(ctx, hold); unheld != nil {
+			if ctx.Err() != nil {
+				return unheld
+			}
+			s.note("the hold could not be written, and the names go back all the same: " + unheld.Error())
 		}
 	}
 	var rs []replacement
@@ -130,7 +135,30 @@ func restoreRecords(ctx context.Context, s scene) error {
 			rs = append(rs, replacement{n, old})
 		}
 	}
-	return s.replace(ctx, "restore the record of", rs)
+	if err := s.replace(ctx, "restore the record of", rs); err != nil || unheld == nil {
+		return errors.Join(err, unheld)
+	}
+	return &unheldError{s.b.Address, unheld}
+}
+
+// unheldError: the names are S3's again, and the hold that keeps later applies from
+// switching them could not be written. Visitors come before that. The same write
+// stands before every switch, so what goes on refusing it keeps the names where
+// they are.
+type unheldError struct {
+	address string
+	error
+}
+
+func (e *unheldError) Error() string {
+	return "the names have their old records again, but the bucket is not held: " + e.error.Error()
+}
+
+func (e *unheldError) Unwrap() error { return e.error }
+
+// Hint says what a person has to know, and to do.
+func (e *unheldError) Hint() string {
+	return "apply writes such a tag before every switch, so it switches nothing while AWS refuses that, and may switch again once AWS does not: stop scheduled runs, mend what the error says, then edgeward rollback -target='" + e.address + "', which writes the hold"
 }
 
 // switchedBefore says that the bucket was switched before since, or is not switched
