@@ -28,6 +28,9 @@ type distributions struct {
 	c    *Client
 	list *sweep[listing]
 	tags *sweep[tagging]
+	// one and oneTags share what is asked for at the same time, and keep nothing.
+	one     *sweeps[providers.Distribution]
+	oneTags *sweeps[map[string]string]
 
 	// after is the end of the last refused or lost creation, which may have made
 	// a distribution of ours all the same: the sweeps have to begin after it.
@@ -80,6 +83,7 @@ func newDistributions(c *Client) *distributions {
 	d := &distributions{c: c, written: map[string]written{}, tagged: map[string]tagged{}}
 	d.list = newSweep(c, d.sweepList)
 	d.tags = newSweep(c, d.sweepTags)
+	d.one, d.oneTags = newSweeps(c, 0, d.read), newSweeps(c, 0, d.readTags)
 	return d
 }
 
@@ -328,8 +332,21 @@ func contains(all, some map[string]string) bool {
 	return true
 }
 
-// Distribution implements providers.Distributions.
+// Distribution implements providers.Distributions. Those who ask at the same time
+// share a read that began after the last write; who is urgent does not wait for it.
 func (d *distributions) Distribution(ctx context.Context, id string) (providers.Distribution, error) {
+	if providers.Urgent(ctx) {
+		return d.read(ctx, id)
+	}
+	d.mu.Lock()
+	after := d.written[id].order
+	d.mu.Unlock()
+	one, err := d.one.since(ctx, id, after)
+	one.Settings.Aliases, one.Settings.Methods = slices.Clone(one.Settings.Aliases), slices.Clone(one.Settings.Methods)
+	return one, err
+}
+
+func (d *distributions) read(ctx context.Context, id string) (providers.Distribution, error) {
 	op := "read distribution " + id
 	client, err := d.c.cloudFront(ctx)
 	if err != nil {
@@ -384,8 +401,19 @@ func full(d *types.Distribution, etag *string) (providers.Distribution, error) {
 	}, nil
 }
 
-// Tags implements providers.Distributions.
+// Tags implements providers.Distributions. They are shared as a Distribution is.
 func (d *distributions) Tags(ctx context.Context, arn string) (map[string]string, error) {
+	if providers.Urgent(ctx) {
+		return d.readTags(ctx, arn)
+	}
+	d.mu.Lock()
+	after := d.tagged[arn].order
+	d.mu.Unlock()
+	tags, err := d.oneTags.since(ctx, arn, after)
+	return maps.Clone(tags), err
+}
+
+func (d *distributions) readTags(ctx context.Context, arn string) (map[string]string, error) {
 	client, err := d.c.cloudFront(ctx)
 	if err != nil {
 		return nil, err

@@ -142,7 +142,10 @@ func newSweeps[T any](c *Client, fresh time.Duration, fetch func(context.Context
 	return &sweeps[T]{c: c, fresh: fresh, fetch: fetch, byKey: map[string]*sweep[T]{}}
 }
 
-func (s *sweeps[T]) get(ctx context.Context, key string) (T, error) {
+func (s *sweeps[T]) get(ctx context.Context, key string) (T, error) { return s.since(ctx, key, 0) }
+
+// since is get from a read that began after the event numbered after.
+func (s *sweeps[T]) since(ctx context.Context, key string, after int64) (T, error) {
 	s.mu.Lock()
 	one := s.byKey[key]
 	if one == nil {
@@ -151,7 +154,7 @@ func (s *sweeps[T]) get(ctx context.Context, key string) (T, error) {
 		s.byKey[key] = one
 	}
 	s.mu.Unlock()
-	a, err := one.get(ctx, 0)
+	a, err := one.get(ctx, after)
 	if err != nil {
 		var none T
 		return none, err
