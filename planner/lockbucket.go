@@ -331,8 +331,8 @@ func lockBucket(ctx context.Context, s scene) error {
 // The first looks after a block need nothing of AWS' APIs, which may refuse to be
 // asked just then: they are as long as S3 takes to let a block be in force.
 const (
-	firstLooks = 6
-	firstPause = 5 * time.Second
+	firstLooks = 12
+	firstPause = 2 * time.Second
 )
 
 // maxSkew is how far this machine's clock may be from S3's: lock.after and the

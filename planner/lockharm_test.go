@@ -86,6 +86,28 @@ func TestLockWhileNothingCanBeRead(t *testing.T) {
 	})
 }
 
+// TestLockIsTakenBackAtOnce: where S3 lets a block be in force without delay, no
+// pause is made before the first look.
+func TestLockIsTakenBackAtOnce(t *testing.T) {
+	var puts []time.Time
+	inLocked(t, func(l *lab) {
+		l.options.AccessLag = sandbox.Span{Min: time.Millisecond, Max: time.Millisecond}
+		l.options.Hook = func(c sandbox.Call) error {
+			if c.Op == "Access.PutBlock" && c.After {
+				puts = append(puts, time.Now())
+			}
+			return nil
+		}
+	}, func(t *testing.T, s *session) {
+		s.moved()
+		s.w.BreakGrants(assets, true)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFailed)
+	})
+	if len(puts) != 2 || puts[1].Sub(puts[0]) >= firstPause {
+		t.Errorf("flags were set at %v", puts)
+	}
+}
+
 // TestLockUnseenIsTakenBack: who comes back to a block and cannot find out which
 // links there are opens the bucket: nobody would notice a refusal.
 func TestLockUnseenIsTakenBack(t *testing.T) {
