@@ -24,7 +24,7 @@ func delegationFindings(b config.Bucket, a Actual, n NameActual) []Finding {
 	case n.Unasked != nil:
 		return []Finding{{Warning, "delegation-unknown", "the authoritative servers of " + n.CNAME.Zone + " could not be asked",
 			n.Unasked.Error() + ". apply needs them: it waits until they answer"}}
-	case n.Features.ByHand, n.alias(), len(n.Set.Records) > 0 && n.cname() == "":
+	case n.Features.ByHand, n.alias(), n.Instead != nil, len(n.Set.Records) > 0 && n.cname() == "":
 		return nil
 	}
 	differ, explained := n.differing(b, a)

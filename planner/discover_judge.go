@@ -29,7 +29,7 @@ func (s *search) judge(ctx context.Context) error {
 			candidates.Buckets = append(candidates.Buckets, b)
 		}
 	}
-	p, err := Make(ctx, s.w, &candidates, Options{Parallelism: s.o.Parallelism})
+	p, err := Make(ctx, s.w, &candidates, Options{Parallelism: s.o.Parallelism, leads: s.leads()})
 	if err != nil {
 		return err
 	}
@@ -129,8 +129,7 @@ func (s *search) explain(n *FoundName, fs []Finding) []Finding {
 			f = Finding{Error, "record-chain", n.Name + " leads to S3 by way of " + strings.Join(n.Via, ", "),
 				fmt.Sprintf("edgeward changes only a record that points at S3 itself, since a change on the way would change the other names too. S3 takes the bucket from the name that was asked for, so nothing is lost by pointing it there at once: CNAME %s. Then run discover again", s.direct(*n))}
 		case f.Code == "record-absent" && n.Via != nil:
-			f = Finding{Warning, "record-wildcard", n.Name + " is reached by the wildcard record " + n.Via[0],
-				"the switch creates a record for this name alone, and a rollback removes it; the others below the wildcard stay as they are"}
+			f = Finding{Error, "record-wildcard", n.Name + " is reached by the wildcard record " + n.Via[0], wildcardWayOut(n.Name + " CNAME " + s.direct(*n))}
 		}
 		out = append(out, f)
 	}

@@ -64,7 +64,8 @@ func discoverCases() map[string]discoverCase {
 	routed.Routing = "it is weighted"
 	proxied := sandbox.NamedRecord{Record: providers.Record{Type: "CNAME", Value: "proxied.example.org.s3.eu-west-1.amazonaws.com", Proxied: true}}
 	return map[string]discoverCase{
-		"regional.example.com":    {rec("regional.example.com.s3.eu-west-1.amazonaws.com"), public(), Ready, ""},
+		"regional.example.com":    {rec("regional.example.com.s3.eu-west-1.amazonaws.com"), public(), ByHand, "record-chain"},
+		"plain.example.com":       {rec("plain.example.com.s3.eu-west-1.amazonaws.com"), public(), Ready, ""},
 		"dash.example.com":        {rec("dash.example.com.s3-eu-west-1.amazonaws.com"), public(), Ready, ""},
 		"global.example.com":      {rec("global.example.com.s3.amazonaws.com"), public(), Ready, ""},
 		"dual.example.com":        {rec("s3.dualstack.eu-west-1.amazonaws.com"), public(), Ready, ""},
@@ -77,7 +78,7 @@ func discoverCases() map[string]discoverCase {
 		"shop.example.com":        {rec("shop.example.com.s3.eu-west-1.amazonaws.com"), &sandbox.Bucket{Account: "shop"}, Ready, ""},
 		"apex-less.example.net":   {rec("apex-less.example.net.s3.eu-west-1.amazonaws.com"), public(), Ready, ""},
 		"elsewhere.example.com":   {rec("elsewhere.example.com.s3.us-west-2.amazonaws.com"), public(), NeedsAnswer, "region-differs"},
-		"wild.wide.example.com":   {sandbox.NamedRecord{Name: "-"}, public(), NeedsAnswer, "record-wildcard"},
+		"wild.wide.example.com":   {sandbox.NamedRecord{Name: "-"}, public(), ByHand, "record-wildcard"},
 		"chain.example.com":       {rec("regional.example.com"), public(), ByHand, "record-chain"},
 		"chained.example.com":     {rec("chain.example.com"), nil, ByHand, "takeover record-chain"},
 		"towild.example.com":      {rec("x.wide.example.com"), nil, ByHand, "takeover record-chain"},

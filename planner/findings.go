@@ -50,6 +50,11 @@ func rivalFindings(a Actual) []Finding {
 			fmt.Sprintf("its aliases are %s; CloudFront gives a name to one distribution only. If it is the one to use, write distribution { adopt = %q }; else remove the alias from it first", strings.Join(d.Settings.Aliases, ", "), d.ID)})
 	}
 	for _, d := range a.Wildcards {
+		if name, ok := aliasHijack(a, d); ok {
+			fs = append(fs, Finding{Error, "alias-wildcard", "distribution " + d.ID + " serves the visitors of " + name + " today",
+				fmt.Sprintf("its aliases are %s, and the DNS leads %s to CloudFront. The more specific alias wins at once, so the new distribution would take those visitors as soon as it has the name, before a link is compared, and a rollback would not give them back. Take the name out of cnames; or let S3 serve it first, by a record of its own", strings.Join(d.Settings.Aliases, ", "), name)})
+			continue
+		}
 		fs = append(fs, Finding{Note, "alias-wildcard", "distribution " + d.ID + " has a wildcard alias that covers the name",
 			fmt.Sprintf("its aliases are %s; the more specific alias wins, so visitors reach the new distribution", strings.Join(d.Settings.Aliases, ", "))})
 	}
@@ -83,6 +88,8 @@ func nameFindings(b config.Bucket, a Actual, n NameActual) []Finding {
 	case n.Serves == servesNobody && len(n.Set.Other) > 0 && !useAlias(n) && !(apex && n.Features.Flatten):
 		return bad("other-records", name+" has other records, beside which no CNAME may stand",
 			"there are "+strings.Join(n.Set.Other, ", ")+" records at the name; remove them first")
+	case n.Serves == servesNobody && n.Instead != nil:
+		return insteadFindings(b, a, n)
 	case n.Serves == servesNobody && b.Moved(n.CNAME):
 		return []Finding{{Note, "record-absent", name + " has no record today", "nobody reaches the bucket by this name; the switch creates the record, and rollback removes it"}}
 	}

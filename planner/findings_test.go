@@ -100,7 +100,7 @@ func TestFindings(t *testing.T) {
 				Records: []sandbox.NamedRecord{cname(name, "old.example.net", time.Hour)}}
 			l.options.DNS[0].Records = l.options.DNS[0].Records[1:]
 			l.options.DNS = append([]sandbox.Provider{other}, l.options.DNS...)
-		}, code: "answers-differ", sev: Warning, says: "wildcard"},
+		}, code: "answers-differ", sev: Error, says: "delegated to somebody else's name servers"},
 		"the provider keeps no low TTL": {change: func(l *lab) { l.options.DNS[0].Features.MinTTL = 10 * time.Minute },
 			code: "ttl-floor", sev: Note, says: "for 10m, not only for 60s"},
 		"the proxy answers": {change: func(l *lab) {

@@ -135,6 +135,14 @@ type NameActual struct {
 	Resolved      []providers.Answer
 	// Flattened: the provider answers with the addresses of the CNAME's target.
 	Flattened bool
+	// Instead is what authoritative servers answer for a name that has no record,
+	// Whole that all do; Wildcard is the record that is answered in its place, nil
+	// where none is known, and Vacant says that S3, where it leads, has no bucket of
+	// the name. They are looked at for plans alone.
+	Instead  []providers.Answer
+	Whole    bool
+	Wildcard *providers.RecordSet
+	Vacant   bool
 	// Unasked is why the authoritative servers could not be asked, where a verdict
 	// can do without: in plans, in status, after a way back.
 	Unasked error
@@ -213,6 +221,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 	}
 	_, _, lowering := o.a.Crumbs.wasTTL()
 	lazy, compares := parts&partLazy != 0 && !o.a.switched(), parts&partProof != 0
+	o.plans = lazy
 	o.spare = lazy && !lowering || parts&partFinished != 0
 	steps := []struct {
 		part Part
@@ -258,6 +267,8 @@ type observer struct {
 	a   Actual
 	// spare: no act hangs on the authoritative servers, only a finding, or a wait.
 	spare bool
+	// plans: the look is for the plan of a bucket that is not switched.
+	plans bool
 }
 
 // blind says that looking further at S3 makes no sense: the bucket is not
@@ -571,6 +582,11 @@ func (o *observer) authoritative(ctx context.Context) error {
 			return providers.Doing(err, "ask the authoritative servers of %s", n.CNAME.Zone)
 		}
 		n.Authoritative = as
+		if o.plans && n.Serves == servesNobody && n.Unasked == nil {
+			if err := o.instead(ctx, n); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		return p, err
 	}
 	w = rememberPolicies(w)
+	leads := cmp.Or(o.leads, newChains(w, c))
 	uses := make([]use, len(chosen))
 	parts := partAll | partLazy | partLeft | PartAccess | partLockable | partEvidence
 	switch p.Goal {
@@ -54,6 +55,12 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 				return err
 			}
 		}
+		if p.Goal == Migrate && err == nil && !a.switched() && (!a.Crumbs.held() || a.Retry) {
+			if err := leads.known(ctx); err != nil {
+				return err
+			}
+			a.Findings = append(a.Findings, leads.findings(b, a)...)
+		}
 		plans[i] = planBucket(b, a, err, o, p.Goal)
 		uses[i] = usesOf(b, a, plans[i])
 		return nil
@@ -68,7 +75,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	}
 	p.Summary = summarize(p.Buckets, p.Goal)
 	p.Waves = planWaves(c, o, p)
-	p.Findings = planFindings(c, p)
+	p.Findings = append(planFindings(c, p), leads.about()...)
 	early, err := orderFinding(ctx, w, c, o, p)
 	p.Findings = append(p.Findings, early...)
 	if err != nil || p.Goal != Migrate {

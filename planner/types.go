@@ -466,6 +466,8 @@ type Options struct {
 	// brief compares three links without the whole matrix of requests, in tests
 	// that are about what goes on around the links.
 	brief bool
+	// leads are the records of the zones, where the caller has listed them already.
+	leads *chains
 }
 
 // Executor applies a plan.

@@ -389,3 +389,38 @@ func TestAuthoritative(t *testing.T) {
 		}
 	})
 }
+
+// TestWildcardsAnswer follows RFC 4592, section 3.3: the wildcard below the closest
+// encloser, and no other.
+func TestWildcardsAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		row := func(name, value string) NamedRecord {
+			return NamedRecord{Name: name, Record: providers.Record{Type: "CNAME", Value: value, TTL: time.Minute}}
+		}
+		w := New(Options{Clock: providers.RealClock{}, DNS: []Provider{{Address: "dns", Zones: []string{"example.com"}, Records: []NamedRecord{
+			row("*.example.com", "wild.example.net"), row("own.example.com", "own.example.net"), row("a.deep.example.com", "deep.example.net"),
+			row("*.sub.example.com", "sub.example.net"), {Name: "text.example.com", Other: "TXT"},
+			{Name: "*.alias.example.com", Record: providers.Record{Type: "A", Value: "s3-website-eu-west-1.amazonaws.com", Alias: true}},
+		}}}})
+		for name, want := range map[string]string{
+			"x.example.com": "CNAME wild.example.net", "y.x.example.com": "CNAME wild.example.net", "own.example.com": "CNAME own.example.net",
+			"text.example.com": "", "deep.example.com": "", "b.deep.example.com": "", "y.own.example.com": "", "sub.example.com": "",
+			"x.sub.example.com": "CNAME sub.example.net", "example.com": "",
+		} {
+			as := must[[]providers.Answer](t)(w.Providers().Resolver.Authoritative(t.Context(), "example.com", nil, name, "A"))
+			got := ""
+			for _, r := range as[0].Records {
+				got = r.Type + " " + r.Value
+				if r.Name != name {
+					t.Errorf("%s is answered as %s", name, r.Name)
+				}
+			}
+			if got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		if as := must[[]providers.Answer](t)(w.Providers().Resolver.Resolve(t.Context(), "x.alias.example.com", "A")); len(as[0].Records) != 1 || as[0].Records[0].Type != "A" {
+			t.Errorf("an alias: %+v", as[0])
+		}
+	})
+}

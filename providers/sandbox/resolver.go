@@ -104,12 +104,15 @@ func (w *World) answer(z *zone, i int, name, typ string, now time.Time) (string,
 		return "REFUSED", nil
 	}
 	n := z.nodes[name]
-	if n == nil {
-		return z.absent(name), nil
+	var v version
+	if n != nil {
+		v = n.seen(i, now)
 	}
-	v := n.seen(i, now)
 	if len(v.records) == 0 && len(v.other) == 0 {
-		return z.absent(name), nil
+		if n = z.wildcard(i, name, now); n == nil {
+			return z.absent(name), nil
+		}
+		v = n.seen(i, now)
 	}
 	if typ == "NS" && name == z.name {
 		var out []providers.AnswerRecord
@@ -129,6 +132,33 @@ func (w *World) answer(z *zone, i int, name, typ string, now time.Time) (string,
 		}
 	}
 	return "NOERROR", out
+}
+
+// wildcard is the node that answers for a name at which nothing stands: the one
+// below its closest encloser, the longest name above it that exists, if only
+// because of names below it; nil when there is none [RFC 4592, section 3.3].
+func (z *zone) wildcard(i int, name string, now time.Time) *node {
+	stands := func(n *node) bool {
+		if n == nil {
+			return false
+		}
+		v := n.seen(i, now)
+		return len(v.records)+len(v.other) > 0
+	}
+	for at := name; at != z.name; {
+		_, above, _ := strings.Cut(at, ".")
+		if n := z.nodes["*."+above]; stands(n) {
+			// Whatever exists between the two keeps it from answering.
+			for other, x := range z.nodes {
+				if (other == at || strings.HasSuffix(other, "."+at)) && stands(x) {
+					return nil
+				}
+			}
+			return n
+		}
+		at = above
+	}
+	return nil
 }
 
 // absent is the answer where nothing stands: NXDOMAIN, or NOERROR when there

@@ -1,0 +1,269 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/edgeward/edgeward/providers/sandbox"
+)
+
+// visit is what a visitor gets who asks resolver 1 and then the address it answers.
+func (s *session) visit(name, path string) string {
+	s.t.Helper()
+	w := s.w.Providers()
+	as, err := w.Resolver.Resolve(s.t.Context(), name, "A")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, r := range as[0].Records {
+		if r.Type != "A" {
+			continue
+		}
+		got, err := w.Web.Fetch(s.t.Context(), providers.Request{URL: "http://" + name + path, Dial: r.Value, Keep: 40})
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprintf("%d %q", got.Status, got.Body)
+	}
+	return "no address: " + as[0].RCode
+}
+
+// found is the plan's finding of that code about its only bucket.
+func (s *session) found(p Plan, code string) Finding {
+	s.t.Helper()
+	i := slices.IndexFunc(p.Buckets[0].Findings, func(f Finding) bool { return f.Code == code })
+	if i < 0 {
+		s.t.Fatalf("no finding %s, only %+v", code, p.Buckets[0].Findings)
+	}
+	return p.Buckets[0].Findings[i]
+}
+
+// obey writes the record "NAME CNAME TARGET" that a finding names after "before".
+func (s *session) obey(f Finding, before, provider string) {
+	s.t.Helper()
+	_, after, ok := strings.Cut(f.Detail, before)
+	words := strings.Fields(after)
+	if !ok || len(words) < 3 || words[1] != "CNAME" {
+		s.t.Fatalf("no record in %q", f.Detail)
+	}
+	s.w.SetRecords(provider, words[0], []providers.Record{{Type: "CNAME", Value: strings.TrimSuffix(words[2], "."), TTL: time.Minute}})
+	pause1(s.t, 10*time.Minute)
+}
+
+// TestWildcardLeadsToS3: a name that only a wildcard record answers is not switched
+// with an endpoint that nobody looked at; with the record that the plan names it is,
+// and every visitor gets what he got.
+func TestWildcardLeadsToS3(t *testing.T) {
+	const www, low = "www.example.org", "low.example.com"
+	tests := map[string]struct {
+		name, provider string
+		record         sandbox.NamedRecord
+	}{
+		"a CNAME":  {www, swapped, cname("*.example.org", "s3-website-eu-west-1.amazonaws.com", 5*time.Minute)},
+		"an alias": {low, route53, aliasAt("*.example.com", "s3-website-eu-west-1.amazonaws.com")},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(1).only(tc.name)
+				for i := range l.options.Buckets {
+					if l.options.Buckets[i].Name == tc.name {
+						l.options.Buckets[i].Website = worldSite
+					}
+				}
+				for i := range l.options.DNS {
+					if l.options.DNS[i].Address == tc.provider {
+						l.options.DNS[i].Records = []sandbox.NamedRecord{tc.record}
+					}
+				}
+				s := l.start(t).wholly()
+				root, gone := s.visit(tc.name, "/"), s.visit(tc.name, "/nothing")
+				if !strings.HasPrefix(root, "200") {
+					t.Fatalf("the wildcard does not lead there: %s", root)
+				}
+				p := s.plan(t.Context(), Migrate)
+				f := s.found(p, "record-wildcard")
+				if f.Severity != Error || p.Buckets[0].Standing != StandBlocked || !strings.Contains(f.Summary, "the wildcard record "+tc.record.Name) {
+					t.Fatalf("%s: %+v", p.Buckets[0].Standing, f)
+				}
+				s.want(s.run(t.Context(), p, nil), OutcomeBlocked)
+				s.obey(f, "Write it first: ", tc.provider)
+				if got := s.visit(tc.name, "/"); got != root {
+					t.Errorf("the record itself changes %s into %s", root, got)
+				}
+				s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+				pause1(t, time.Hour)
+				if d := s.w.Distributions()[0].Settings.OriginKind; d != providers.WebsiteOrigin {
+					t.Errorf("origin %s", d)
+				}
+				if r, g := s.visit(tc.name, "/"), s.visit(tc.name, "/nothing"); r != root || g != gone {
+					t.Errorf("visitors get %s and %s, not %s and %s", r, g, root, gone)
+				}
+			})
+		})
+	}
+}
+
+// withName adds a name to the lab's only bucket.
+func (l *lab) withName(name string) *lab {
+	l.config.Buckets[0].CNAMEs = append(l.config.Buckets[0].CNAMEs, config.CNAME{Name: name, DNSProvider: route53, Zone: "example.com"})
+	return l
+}
+
+// TestAddedNameUnderAWildcard: whoever is served by a wildcard keeps what serves him.
+func TestAddedNameUnderAWildcard(t *testing.T) {
+	const added = "shop.example.com"
+	tests := map[string]struct {
+		record sandbox.NamedRecord
+		bucket bool
+		sev    Severity
+		says   string
+	}{
+		"S3 has no such bucket": {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), false, Warning, "S3 has no bucket of that name"},
+		"S3 has such a bucket":  {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), true, Error, "give it a bucket block of its own, and the record shop.example.com CNAME shop.example.com.s3.eu-west-1.amazonaws.com"},
+		"another host":          {cname("*.example.com", "web.example.net", time.Minute), false, Error, "take the name out of cnames"},
+		"addresses":             {sandbox.NamedRecord{Name: "*.example.com", Record: providers.Record{Type: "AAAA", Value: "2001:db8::1", TTL: time.Minute}}, false, Error, "AAAA 2001:db8::1"},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(1).only("low.example.com").withName(added)
+				l.options.DNS[0].Records = append(l.options.DNS[0].Records, tc.record)
+				if tc.bucket {
+					l.options.Buckets = append(l.options.Buckets, sandbox.Bucket{Name: added, Region: "eu-west-1", Objects: worldObjects()})
+				}
+				s := l.start(t)
+				p := s.plan(t.Context(), Migrate)
+				if f := s.found(p, "record-wildcard"); f.Severity != tc.sev || !strings.Contains(f.Detail, tc.says) {
+					t.Errorf("%+v", f)
+				}
+				if (p.Buckets[0].Standing == StandBlocked) != (tc.sev == Error) {
+					t.Errorf("it is %s", p.Buckets[0].Standing)
+				}
+			})
+		})
+	}
+}
+
+// TestAliasTakesNobody: a name whose visitors another distribution serves by its
+// wildcard is not given to a new one, which would have them at once.
+func TestAliasTakesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const shop = "shop.example.com"
+		s := newLab(1).only("low.example.com").withName(shop).start(t)
+		s.w.EditBucket("fonts.example.com", func(b *sandbox.Bucket) {
+			b.Objects = append(b.Objects, sandbox.Object{Key: "cart.html", Body: []byte("the cart"), ContentType: "text/html"})
+		})
+		old := s.w.AddDistribution("", providers.Settings{Enabled: true, Aliases: []string{"*.example.com"}, OriginDomain: "fonts.example.com.s3.eu-west-1.amazonaws.com", OriginKind: providers.RESTOrigin,
+			Methods: []string{"GET", "HEAD"}, ViewerProtocol: "allow-all", CachePolicyID: "4135ea2d-6df8-44a3-9df3-4b5a84be39ad", PriceClass: "PriceClass_100", HTTPVersion: "http2", MinimumTLS: "TLSv1.2_2021"}, nil)
+		p := s.plan(t.Context(), Migrate)
+		if f := s.found(p, "alias-wildcard"); f.Severity != Note {
+			t.Errorf("nobody is led there yet: %+v", f)
+		}
+		s.w.SetRecords(route53, "*.example.com", []providers.Record{{Type: "CNAME", Value: old.Domain, TTL: time.Minute}})
+		pause1(t, 10*time.Minute)
+		before := s.visit(shop, "/cart.html")
+		p = s.plan(t.Context(), Migrate)
+		f := s.found(p, "alias-wildcard")
+		if f.Severity != Error || !strings.Contains(f.Summary, shop) {
+			t.Errorf("%+v", f)
+		}
+		s.want(s.run(t.Context(), p, nil), OutcomeBlocked)
+		if got := s.visit(shop, "/cart.html"); got != before || !strings.HasPrefix(got, "200") {
+			t.Errorf("%s, was %s", got, before)
+		}
+	})
+}
+
+// TestChainsToAMovedName: another name that leads to S3 by way of one that is to be
+// moved is named with the record that keeps its visitors; with that both are served.
+func TestChainsToAMovedName(t *testing.T) {
+	const low, cdn = "low.example.com", "cdn.example.com"
+	chain := func(l *lab, rs ...sandbox.NamedRecord) {
+		l.options.Buckets = append(l.options.Buckets, sandbox.Bucket{Name: cdn, Region: "eu-west-1", Objects: worldObjects()})
+		l.options.DNS[0].Records = append(l.options.DNS[0].Records, rs...)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1).only(low)
+		chain(l, cname(cdn, low, time.Minute), cname("www."+cdn, cdn, time.Minute))
+		s := l.start(t)
+		p := s.plan(t.Context(), Migrate)
+		f := s.found(p, "record-chain")
+		if f.Severity != Error || len(p.Buckets[0].Findings) != 1 || p.Buckets[0].Standing != StandBlocked {
+			t.Fatalf("%+v", p.Buckets[0].Findings)
+		}
+		s.obey(f, "now: ", route53)
+		before := s.visit(cdn, "/index.html")
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		pause1(t, time.Hour)
+		if got := s.visit(cdn, "/index.html"); got != before || !strings.HasPrefix(got, "200") {
+			t.Errorf("%s, was %s", got, before)
+		}
+		lists := s.w.CallsByOp()["DNS.List"]
+		if lists != 2 {
+			t.Errorf("%d listings for two plans", lists)
+		}
+		s.plan(t.Context(), Migrate)
+		if n := s.w.CallsByOp()["DNS.List"]; n != lists {
+			t.Errorf("a plan with nothing to switch lists %d zones", n-lists)
+		}
+	})
+	tests := map[string]struct {
+		records []sandbox.NamedRecord
+		change  func(l *lab)
+		says    string
+	}{
+		"an alias":          {[]sandbox.NamedRecord{{Name: cdn, Record: providers.Record{Type: "CNAME", Alias: true, Value: low}}}, nil, cdn + " CNAME s3.dualstack.eu-west-1.amazonaws.com"},
+		"a wildcard":        {[]sandbox.NamedRecord{cname("*.cdn.example.com", low, time.Minute)}, nil, "visitors of every name below it"},
+		"of another block":  {[]sandbox.NamedRecord{cname("fonts.example.com", low, time.Minute)}, func(l *lab) { l.config.Buckets = newLab(1).only(low, "fonts.example.com").config.Buckets }, "fonts.example.com CNAME"},
+		"of the same block": {[]sandbox.NamedRecord{cname(cdn, low, time.Minute)}, func(l *lab) { l.withName(cdn) }, ""},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(1).only(low)
+				l.options.DNS[0].Records = slices.DeleteFunc(l.options.DNS[0].Records, func(r sandbox.NamedRecord) bool { return r.Name == tc.records[0].Name })
+				chain(l, tc.records...)
+				if tc.change != nil {
+					tc.change(l)
+				}
+				p := l.start(t).plan(t.Context(), Migrate)
+				i := slices.IndexFunc(p.Buckets, func(b BucketPlan) bool { return b.Bucket == low })
+				var got string
+				for _, f := range p.Buckets[i].Findings {
+					if f.Code == "record-chain" {
+						got = f.Detail
+					}
+				}
+				if p.Buckets[i].Standing != StandBlocked || !strings.Contains(got, tc.says) || (got == "") != (tc.says == "") {
+					t.Errorf("%s: %q of %+v", p.Buckets[i].Standing, got, p.Buckets[i].Findings)
+				}
+			})
+		})
+	}
+}
+
+// TestZonesThatCannotBeListed: it is said, once.
+func TestZonesThatCannotBeListed(t *testing.T) {
+	for err, sev := range map[error]Severity{providers.ErrUnlistable: Note, providers.ErrDenied: Warning} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(1)
+			l.options.Hook = func(c sandbox.Call) error {
+				if c.Op == "DNS.List" && c.Name == "example.com" {
+					return fmt.Errorf("list: %w", err)
+				}
+				return nil
+			}
+			p := l.start(t).plan(t.Context(), Migrate)
+			if len(p.Findings) != 1 || p.Findings[0].Code != "chains-unknown" || p.Findings[0].Severity != sev || p.Summary.Blocked > 0 {
+				t.Errorf("%v: %+v %+v", err, p.Findings, p.Summary)
+			}
+		})
+	}
+}
