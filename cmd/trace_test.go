@@ -18,6 +18,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/edgeward/edgeward/planner"
 	"github.com/edgeward/edgeward/providers"
 	"github.com/spf13/cobra"
 )
@@ -109,6 +110,23 @@ func TestTraceFlag(t *testing.T) {
 	}
 	if seen["sandbox Certificates.Request assets.example.com"] != 1 || len(seen) < 5 {
 		t.Errorf("%v", seen)
+	}
+}
+
+// The lines that the documentation shows are such lines.
+func TestTraceInDocumentation(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "trace.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sample, _ := strings.Cut(string(text), "```text\n")
+	sample, _, _ = strings.Cut(sample, "```")
+	name := filepath.Join(t.TempDir(), "t")
+	if err := os.WriteFile(name, []byte(sample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if lines := traceLines(t, name); len(lines) < 5 || lines[0].FormatVersion != planner.FormatVersion {
+		t.Errorf("%+v", lines)
 	}
 }
 
