@@ -58,6 +58,9 @@ type fronts struct {
 
 	requests atomic.Int64 // at the edge
 
+	// relist is how long an edge goes by what it knows of the distributions.
+	relist time.Duration
+
 	mu       sync.Mutex
 	listed   time.Time
 	deployed map[string]types.DistributionSummary // by alias
@@ -78,6 +81,7 @@ func startFronts(t *testing.T, cfg aws.Config, moto string) *fronts {
 		s3:       s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 		ca:       newCertificateAuthority(t),
 		websites: map[string]*s3.GetBucketWebsiteOutput{},
+		relist:   200 * time.Millisecond,
 	}
 	f.rest = serveHTTP(t, f.restFront(), nil)
 	f.website = serveHTTP(t, http.HandlerFunc(f.serveWebsite), nil)
@@ -220,7 +224,7 @@ func (f *fronts) websiteOf(ctx context.Context, bucket string) (*s3.GetBucketWeb
 func (f *fronts) distribution(ctx context.Context, host string) (types.DistributionSummary, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.listed) > 200*time.Millisecond {
+	if time.Since(f.listed) > f.relist {
 		byAlias := map[string]types.DistributionSummary{}
 		pages := cloudfront.NewListDistributionsPaginator(f.cdn, &cloudfront.ListDistributionsInput{})
 		for pages.HasMorePages() {

@@ -5,6 +5,7 @@ package cmd_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ func TestApplyFigures(t *testing.T) {
 			refused, bound, ratio := m.bound(run.what == "apply", f.wall, chain)
 			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%.1f MiB\t%d\t%d\t%s\t%s\t%s\n", run.what, n, f.wall.Round(100*time.Millisecond), f.cpu.Round(10*time.Millisecond),
 				float64(f.memory)/(1<<20), f.total(), refused, bound, ratio, operations(f.requests))
-			if refused*4 > f.total() {
+			if refused*20 > f.total() {
 				t.Errorf("%s of %d buckets: %d of %d requests were refused for their rate", run.what, n, refused, f.total())
 			}
 		}
@@ -124,6 +125,10 @@ func newRated(t *testing.T, n int) *many {
 		t.Fatal(err)
 	}
 	places := startFronts(t, own, m.lab.MotoURL)
+	// moto takes long to list many distributions and to serve objects: what is to be
+	// measured here are the APIs.
+	places.relist = 2 * time.Second
+	places.rest = serveHTTP(t, http.HandlerFunc(serveHello), nil)
 	m.nameserver = serveDNS(t, &zoneCopy{api: m.route53, id: m.zone})
 	resolver := serveDNS(t, newResolver(m.nameserver))
 	m.edgeward = build(t, m.lab.Env())
@@ -134,7 +139,7 @@ func newRated(t *testing.T, n int) *many {
 	for from, to := range places.connectTo() {
 		fmt.Fprintf(&text, "    %q = %q\n", from, to)
 	}
-	text.WriteString("  }\n}\nbucket \"site\" {\n  for_each = toset([")
+	text.WriteString("  }\n}\nrollout {\n  parallelism = 50\n}\nbucket \"site\" {\n  for_each = toset([")
 	for i := range n {
 		fmt.Fprintf(&text, "%q, ", m.name(i))
 	}
@@ -142,6 +147,23 @@ func newRated(t *testing.T, n int) *many {
 	m.edgeward.configure(t, text.String())
 	m.lab.SetLatency(figureLatency)
 	return m
+}
+
+// serveHello answers as S3 does for a bucket with one object, index.html.
+func serveHello(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Amz-Request-Id", "LAB0000000000001")
+	w.Header().Set("Server", "AmazonS3")
+	if r.URL.Path != "/index.html" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		if r.Method != http.MethodHead {
+			_, _ = w.Write([]byte("<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"))
+		}
+		return
+	}
+	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("ETag", `"5d41402abc4b2a76b9719d911017c592"`)
+	http.ServeContent(w, r, "", time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), strings.NewReader("hello"))
 }
 
 // zoneCopy answers from a copy of a zone in moto that is at most a second old.
