@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -149,27 +150,46 @@ func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []strin
 	if !o.Since.IsZero() && len(p.Buckets) == 0 {
 		fmt.Fprintf(a.stderr, "no bucket of those chosen was switched since %s\n", o.Since.UTC().Format(time.RFC3339))
 	}
-	if err := a.approve(ctx, c, args, w.config, p); err != nil {
+	if p, err = a.permitted(w.config, p, false); err != nil {
+		return err
+	}
+	if err := a.approve(ctx, c, args, p); err != nil {
 		return err
 	}
 	return a.execute(ctx, c, w, &planner.Executor{Options: o}, p, commands)
 }
 
-// approve refuses a plan beyond the limits, and asks about one that changes
-// something.
-func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, cfg *config.Config, p planner.Plan) error {
-	if err := a.withinLimits(cfg, p); err != nil {
-		return err
+// permitted is what of a plan may be done: all of it, or, where limits, the order of
+// waves or a quota refuse it, what is on its way already, which they never hold back.
+// Nobody approves a plan that is saved but by saving it.
+func (a *app) permitted(cfg *config.Config, p planner.Plan, saved bool) (planner.Plan, error) {
+	err := a.withinLimits(cfg, p)
+	if err == nil {
+		err = possible(p)
 	}
-	if err := possible(p); err != nil {
-		return err
+	if err == nil && !saved && a.flags.autoApprove && changes(p) {
+		err = a.unattended(cfg, p)
 	}
+	var why hinted
+	if !errors.As(err, &why) {
+		return p, err
+	}
+	rest, ok := planner.OnTheWay(p, why.Error(), why.hint)
+	if !ok {
+		return p, err
+	}
+	fmt.Fprintln(a.stderr, "\nNothing new is begun; what is on its way is ended all the same.")
+	return rest, nil
+}
+
+// approve asks about a plan that changes something.
+func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, p planner.Plan) error {
 	switch {
 	case !changes(p):
 		return nil
 	case a.flags.autoApprove:
 		a.approved = &view.Approval{How: view.ApprovedByFlag}
-		return a.unattended(cfg, p)
+		return nil
 	}
 	command := a.again(c, args) + " -auto-approve"
 	if !a.flags.input {

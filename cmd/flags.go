@@ -26,6 +26,7 @@ type flags struct {
 
 	since, distribution, aws string
 	acceptHTTPSLoss          bool
+	acceptS3Loss             bool
 	waves                    []string
 	until                    string
 	retry                    []string

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,8 +28,8 @@ A bucket that was rolled back is held: no later apply switches it until edgeward
 apply -retry=ADDR. A rollback may be interrupted and run again at any moment.
 
 -since=TIME takes only buckets that were switched since then: a time such as
-2026-03-01T12:00:00Z, or how long ago, such as 2h. A bucket that is on its way
-counts.
+2026-03-01T12:00:00Z, "2026-03-01 12:00 UTC" or 2026-03-01 (its beginning, in
+UTC), or how long ago, such as 2h. A bucket that is on its way counts.
 
 -distribution=ID goes back with a bucket that the configuration no longer has,
 from the tags of its distribution alone: the name that was moved, its old record
@@ -37,8 +38,9 @@ and the zone stand there. The dns_provider of that zone, and the aws block that
 distribution are left alone.
 
 A bucket of which the way back would hurt visitors is refused, and says what to
-do: one whose visitors were sent to https, which browsers remember and S3 cannot
-answer. -accept-https-loss goes back all the same.
+do: one that S3 does not serve as visitors will ask it, whoever closed it, and one
+whose visitors were sent to https, which browsers remember and S3 cannot answer.
+-accept-s3-loss and -accept-https-loss go back all the same.
 
 ` + applyExitCodes,
 		Example: `  edgeward rollback bucket.assets
@@ -53,7 +55,7 @@ answer. -accept-https-loss goes back all the same.
 			if c.Flags().Changed("aws") {
 				return refuse("leave it out: a bucket's own aws block is used", "-aws is for -distribution=ID")
 			}
-			return a.applyRun(c, args, planner.Rollback)
+			return asAddress(a.applyRun(c, args, planner.Rollback), args)
 		},
 		ValidArgsFunction: func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 			left := slices.DeleteFunc(a.addresses(c), func(address string) bool { return slices.Contains(given, address) })
@@ -67,13 +69,14 @@ answer. -accept-https-loss goes back all the same.
 	f.StringVar(&a.flags.distribution, "distribution", "", "the bucket of the distribution `ID`, which the configuration no longer has")
 	f.StringVar(&a.flags.aws, "aws", "", "the aws block `NAME` of that distribution's account (default: the SDK's default chain)")
 	a.complete(c, "aws", a.accountNames)
+	f.BoolVar(&a.flags.acceptS3Loss, "accept-s3-loss", false, "go back also where S3 was not seen to serve visitors")
 	f.BoolVar(&a.flags.acceptHTTPSLoss, "accept-https-loss", false, "go back also where browsers would go on asking by https, which S3 cannot answer")
 	return c
 }
 
 // rollbackOptions are those that only a way back has.
 func (a *app) rollbackOptions(o planner.Options, clock providers.Clock) (planner.Options, error) {
-	o.AcceptHTTPSLoss = a.flags.acceptHTTPSLoss
+	o.AcceptHTTPSLoss, o.AcceptS3Loss = a.flags.acceptHTTPSLoss, a.flags.acceptS3Loss
 	if a.flags.since == "" {
 		return o, nil
 	}
@@ -92,13 +95,26 @@ func (a *app) rollbackOptions(o planner.Options, clock providers.Clock) (planner
 	return o, nil
 }
 
-// since reads -since: a time, or for how long. Both are zero without the flag.
+// asAddress has an error about a bucket that does not exist speak of the argument
+// that named it.
+func asAddress(err error, args []string) error {
+	var none *planner.NoMatchError
+	if errors.As(err, &none) && slices.Contains(args, none.Pattern) {
+		none.Flag = ""
+	}
+	return err
+}
+
+// since reads -since: a time, as RFC 3339 has it or as edgeward prints it, or how
+// long ago. Both are zero without the flag.
 func (a *app) since() (at time.Time, ago time.Duration, err error) {
 	if a.flags.since == "" {
 		return at, 0, nil
 	}
-	if at, err = time.Parse(time.RFC3339, a.flags.since); err == nil {
-		return at, 0, nil
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05 UTC", "2006-01-02 15:04 UTC", time.DateOnly} {
+		if at, err = time.Parse(form, a.flags.since); err == nil {
+			return at, 0, nil
+		}
 	}
 	if ago, err = config.ParseDuration(a.flags.since); err != nil {
 		return time.Time{}, 0, refuse("type a time with its zone, such as 2026-03-01T12:00:00Z, or a duration, such as 2h", "-since=%s is neither a time nor a duration", a.flags.since)

@@ -107,7 +107,9 @@ func (a *app) applySaved(c *cobra.Command, args []string) error {
 		return err
 	}
 	if err := a.withinLimits(cfg, s.Plan); err != nil {
-		return err
+		if _, ends := planner.OnTheWay(s.Plan, "", ""); !ends {
+			return err
+		}
 	}
 	a.approved = &view.Approval{How: view.ApprovedSaved, Plan: args[0]}
 	commands := view.Commands{GoOn: a.again(c, args), Retry: "edgeward apply"}
@@ -124,7 +126,7 @@ func (a *app) renewAndExecute(ctx context.Context, c *cobra.Command, w world, s 
 		if p, x.Refused, err = s.Renew(ctx, w.World, w.config, x.Options); err != nil {
 			return err
 		}
-		if err := possible(p); err != nil {
+		if p, err = a.permitted(w.config, p, true); err != nil {
 			return err
 		}
 	}

@@ -251,3 +251,43 @@ func errorsFirst(f Finding) int {
 	}
 	return 1
 }
+
+// codePlanRefused is the code of the finding that a bucket is not begun because its
+// plan is refused as a whole.
+const codePlanRefused = "plan-refused"
+
+// OnTheWay is what of a plan may run that is refused as a whole, for why, with what
+// to do about it: buckets of which visitors are between the two already, or that go
+// back. Limits, the order of waves and quotas stop what is new, and never keep those
+// from their end (rule 10). The others are blocked. It is false where nothing is on
+// its way.
+func OnTheWay(p Plan, why, hint string) (rest Plan, ok bool) {
+	if !endsSome(p) {
+		return p, false
+	}
+	rest = p
+	rest.Buckets = slices.Clone(p.Buckets)
+	for i := range rest.Buckets {
+		b := &rest.Buckets[i]
+		if len(b.Steps) == 0 || onTheWay(*b) {
+			continue
+		}
+		b.Standing, b.Steps = StandBlocked, []Step{}
+		b.Findings = append([]Finding{{Error, codePlanRefused, "not begun: " + strings.TrimPrefix(why, refusal(p)), hint}}, b.Findings...)
+	}
+	rest.Summary = summarize(rest.Buckets, rest.Goal)
+	return rest, true
+}
+
+// endsSome says that a plan to migrate has buckets on their way.
+func endsSome(p Plan) bool {
+	return p.Goal == Migrate && slices.ContainsFunc(p.Buckets, func(b BucketPlan) bool { return len(b.Steps) > 0 && onTheWay(b) })
+}
+
+// refusal begins the finding that apply refuses a plan.
+func refusal(p Plan) string {
+	if endsSome(p) {
+		return "apply begins nothing of this plan and only ends what is on its way: "
+	}
+	return "apply refuses this plan as a whole: "
+}

@@ -202,12 +202,16 @@ func waves(c *config.Config) []string {
 
 // NoMatchError says that a pattern of addresses matches no bucket.
 type NoMatchError struct {
+	// Flag is the one that has the pattern, "" for an argument.
 	Flag, Pattern string
 	// Buckets are all there are.
 	Buckets []config.Bucket
 }
 
 func (e *NoMatchError) Error() string {
+	if e.Flag == "" {
+		return e.Pattern + " is the address of no bucket of the configuration"
+	}
 	return fmt.Sprintf("%s=%s matches no bucket of the configuration", e.Flag, e.Pattern)
 }
 

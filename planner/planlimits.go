@@ -25,7 +25,7 @@ func planFindings(c *config.Config, p Plan) []Finding {
 		steps = "1 dns.switch step"
 	}
 	if setting, allowed := c.Limits.Exceeded(p.Summary.Switches, len(c.Buckets)); setting != "" {
-		fs = append(fs, Finding{Error, CodeLimitSwitches, fmt.Sprintf("apply refuses this plan as a whole: it has %s, and %s allows no more than %d", steps, setting, allowed),
+		fs = append(fs, Finding{Error, CodeLimitSwitches, fmt.Sprintf("%sit has %s, and %s allows no more than %d", refusal(p), steps, setting, allowed),
 			"plan fewer at once with -target=ADDR or -wave=NAME, or raise it"})
 	}
 	if most := c.Limits.RequireApprovalAbove; most >= 0 && p.Summary.Switches > most {

@@ -548,7 +548,7 @@ func orderFinding(ctx context.Context, w providers.World, c *config.Config, o Op
 	if s == nil {
 		return nil, nil
 	}
-	return []Finding{{Error, codeWaveOrder, "apply refuses this plan as a whole: " + waveWords(last) + " has to wait " + s.why,
+	return []Finding{{Error, codeWaveOrder, refusal(p) + waveWords(last) + " has to wait " + s.why,
 		"finish the waves before first, or leave -wave out: apply runs them in order; -target=ADDR takes buckets out of the order"}}, nil
 }
 
