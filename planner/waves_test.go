@@ -294,3 +294,57 @@ func TestWavesAreNothingBeforeTheSwitch(t *testing.T) {
 		}
 	})
 }
+
+// TestWaysBackEndWhateverIsRefused: a plan that is out of order, or beyond limits,
+// still ends what is on its way, and nothing else.
+func TestWaysBackEndWhateverIsRefused(t *testing.T) {
+	for what, tc := range map[string]struct {
+		hold string
+		want Outcome
+	}{"switched": {"", OutcomeFinished}, "going back": {"2000-01-01T00:00:00Z/5xx", OutcomeRolled}} {
+		t.Run(what, func(t *testing.T) {
+			inWaveLab(t, nil, func(t *testing.T, s *session) {
+				before := s.w.Records("w1.example.com")
+				s.o.Targets, s.o.Until = []string{waveAddress(1)}, DNSSwitch
+				s.apply(t.Context(), Migrate)
+				s.o.Targets, s.o.Until, s.o.Waves = nil, "", []string{"rest"}
+				if tc.hold != "" {
+					s.w.EditTags(s.w.Distributions()[0].ID, map[string]string{crumbHold: tc.hold, crumbProof: "", crumbLowSince: ""})
+				}
+				p := s.plan(t.Context(), Migrate)
+				if len(p.Findings) != 1 || p.Findings[0].Code != codeWaveOrder || !strings.HasPrefix(p.Findings[0].Summary, "apply begins nothing of this plan and only ends what is on its way: ") {
+					t.Fatalf("%+v", p.Findings)
+				}
+				rest, ok := OnTheWay(p, p.Findings[0].Summary, p.Findings[0].Detail)
+				if !ok {
+					t.Fatal("nothing is on its way")
+				}
+				began := time.Now()
+				r := s.run(t.Context(), rest, nil)
+				for _, x := range r.Results {
+					want := OutcomeBlocked
+					if x.Address == waveAddress(1) {
+						want = tc.want
+					}
+					if x.Outcome != want || want == OutcomeBlocked && !strings.HasPrefix(x.Why, "not begun: wave rest has to wait ") {
+						t.Errorf("%+v", x)
+					}
+				}
+				if got := s.w.Records("w1.example.com"); (tc.hold != "") != providers.SameRecords(got, before) {
+					t.Errorf("%v", got)
+				}
+				if d := time.Since(began); d > 45*time.Minute {
+					t.Errorf("it took %s", d)
+				}
+				if n := len(s.w.Distributions()); n != 1 {
+					t.Errorf("%d distributions", n)
+				}
+			})
+		})
+	}
+	inWaveLab(t, nil, func(t *testing.T, s *session) {
+		if _, ok := OnTheWay(s.plan(t.Context(), Migrate), "", ""); ok {
+			t.Error("nothing was begun, and something is on its way")
+		}
+	})
+}
