@@ -49,6 +49,9 @@ func oldPlace(b config.Bucket, a Actual) (dial string, ok bool) {
 		if dial == "" || r.Type != "AAAA" {
 			dial = r.Value
 		}
+		if e, ok := parseEndpoint(r.Value); ok && r.Alias && regionOf(b, a) != "" { // of all buckets of a region
+			dial = originDomain(b.Name, regionOf(b, a), e.kind)
+		}
 	}
 	return dial, dial != ""
 }
