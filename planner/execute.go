@@ -39,6 +39,12 @@ func (x *Executor) Apply(ctx context.Context, p Plan) Report {
 	for _, w := range waves {
 		r.wave(ctx, w, p, &report)
 	}
+	for _, w := range waves {
+		r.waveLocked(w, &report)
+		if inWaves(r.x.Config, p.Goal) {
+			report.Waves = append(report.Waves, w.res)
+		}
+	}
 	report.Ended = x.World.Clock.Now()
 	return report
 }
@@ -171,6 +177,8 @@ type bucketRun struct {
 	code string
 	// deadline bounds the waits.
 	deadline time.Time
+	// moved is told once that nothing but a lock is left; nil where nobody asks.
+	moved func()
 	// stop ends the waits of the other steps once one has failed.
 	stop context.CancelFunc
 
@@ -250,10 +258,11 @@ func (r *run) config(address string) *config.Bucket {
 }
 
 // bucket runs the steps of one bucket and says how it ended.
-func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
+// moved, if not nil, is told once nothing but a lock is left.
+func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan, moved func()) Result {
 	sctx, stop := context.WithCancel(ctx)
 	defer stop()
-	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}, goal: goalOf(r.goal, bp.Steps), deadline: r.deadline}
+	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}, goal: goalOf(r.goal, bp.Steps), deadline: r.deadline, moved: moved}
 	br.started = br.goal == Rollback // a way back is never limited
 	br.steps(ctx, sctx)
 	res := br.result(ctx)
@@ -262,7 +271,7 @@ func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
 		res.Why = bp.Findings[0].Summary
 	}
 	br.staysHeld(&res)
-	if r.failed(res.Outcome) {
+	if r.failed(res) {
 		r.mu.Lock()
 		r.failures++
 		w.failures++
@@ -271,9 +280,16 @@ func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan) Result {
 	return res
 }
 
-// failed says that an outcome counts for max_failures.
-func (r *run) failed(o Outcome) bool {
-	return o == OutcomeFailed || o == OutcomeStale || o == OutcomeRolled && r.goal == Migrate
+// failed says that an end counts for max_failures. A bucket that only cannot be
+// locked is moved and well.
+func (r *run) failed(res Result) bool {
+	switch res.Outcome {
+	case OutcomeFailed, OutcomeStale:
+		return !isLockStage(res.Stage)
+	case OutcomeRolled:
+		return r.goal == Migrate
+	}
+	return false
 }
 
 // steps starts a goroutine a step; each begins when its needs are done.
@@ -336,6 +352,10 @@ func (br *bucketRun) end(k Kind, err error) {
 	if err == nil {
 		br.done[k] = true
 		br.switched = br.switched || k == DNSSwitch || k == DNSRestore
+		if br.moved != nil && br.onlyLock() {
+			br.moved()
+			br.moved = nil
+		}
 		return
 	}
 	br.errs = append(br.errs, stepError{k, err})
@@ -343,6 +363,11 @@ func (br *bucketRun) end(k Kind, err error) {
 	if !errors.As(err, &wait) {
 		br.stop()
 	}
+}
+
+// onlyLock says that no step is left but those of a lock. br.mu is held.
+func (br *bucketRun) onlyLock() bool {
+	return !slices.ContainsFunc(br.plan.Steps, func(s Step) bool { return !isLockStage(s.Kind) && !br.done[s.Kind] })
 }
 
 // step is the one loop: observe, judge, act once, or wait.

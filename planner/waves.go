@@ -97,6 +97,32 @@ type waveRun struct {
 	// running is done when they are.
 	buckets, ahead []int
 	running        sync.WaitGroup
+	// stop is why it did not begin, nil when it did; res is filled at its end.
+	stop *waveStop
+	res  WaveResult
+	// aheads are told when those of ahead are moved.
+	aheads []<-chan struct{}
+	// mu guards which buckets have ended.
+	mu    sync.Mutex
+	ended map[int]bool
+}
+
+// start runs a bucket of the wave, and gives a channel that is closed once nothing
+// but a lock of it is left: no later wave waits for locks, whose time may be a week.
+func (w *waveRun) start(ctx context.Context, r *run, i int, p Plan, report *Report) (moved <-chan struct{}) {
+	ch := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(ch) })
+	if len(p.Buckets[i].Steps) > 0 && isLockStage(p.Buckets[i].Steps[0].Kind) {
+		tell() // moved by an earlier run
+	}
+	w.running.Go(func() {
+		res := r.bucket(ctx, w, p.Buckets[i], tell)
+		w.mu.Lock()
+		report.Results[i], w.ended[i] = res, true
+		w.mu.Unlock()
+		tell()
+	})
+	return ch
 }
 
 // waves divides a plan. A bucket that is held since an earlier run counts as one
@@ -104,7 +130,7 @@ type waveRun struct {
 func (r *run) waves(p Plan) []*waveRun {
 	c, o := r.x.Config, r.x.Options
 	if !inWaves(c, p.Goal) {
-		w := &waveRun{limit: -1, slots: make(chan struct{}, parallelism(c, o))}
+		w := &waveRun{limit: -1, ended: map[int]bool{}, slots: make(chan struct{}, parallelism(c, o))}
 		for i := range p.Buckets {
 			w.buckets = append(w.buckets, i)
 		}
@@ -118,7 +144,7 @@ func (r *run) waves(p Plan) []*waveRun {
 			name = c.Rollout.Waves[i].Name
 		}
 		s, limit := waveSettings(c, name)
-		w := &waveRun{name: name, soak: s.Soak, limit: limit, slots: shared}
+		w := &waveRun{name: name, soak: s.Soak, limit: limit, ended: map[int]bool{}, slots: shared}
 		if s.Parallelism > 0 && o.Parallelism == 0 {
 			w.slots = make(chan struct{}, s.Parallelism)
 		}
@@ -169,7 +195,7 @@ func (r *run) goAhead(ctx context.Context, w *waveRun, p Plan, report *Report) {
 			continue
 		}
 		w.ahead = append(w.ahead, i)
-		w.running.Go(func() { report.Results[i] = r.bucket(ctx, w, p.Buckets[i]) })
+		w.aheads = append(w.aheads, w.start(ctx, r, i, p, report))
 	}
 }
 
@@ -186,7 +212,8 @@ func (r *run) tooMany(w *waveRun) error {
 	return nil
 }
 
-// wave runs the buckets of a wave once it may begin.
+// wave runs the buckets of a wave once it may begin, until they are moved or have
+// ended.
 func (r *run) wave(ctx context.Context, w *waveRun, p Plan, report *Report) {
 	var todo []int
 	for _, i := range w.buckets {
@@ -194,40 +221,62 @@ func (r *run) wave(ctx context.Context, w *waveRun, p Plan, report *Report) {
 			todo = append(todo, i)
 		}
 	}
-	waved := inWaves(r.x.Config, p.Goal)
-	var stop *waveStop
-	res := WaveResult{Name: w.name, Buckets: len(w.buckets)}
-	if waved && todo != nil {
-		if stop = r.gate(ctx, w); stop == nil {
-			res.Started = r.x.World.Clock.Now()
+	w.res = WaveResult{Name: w.name, Buckets: len(w.buckets)}
+	if inWaves(r.x.Config, p.Goal) && todo != nil {
+		if w.stop = r.gate(ctx, w); w.stop == nil {
+			w.res.Started = r.x.World.Clock.Now()
 			r.emit(Event{Wave: w.name, Status: EventStarted, Why: plural(len(todo), "bucket", "buckets")})
 		}
 	}
-	var wg sync.WaitGroup
+	waits := w.aheads
 	for _, i := range todo {
-		if stop != nil {
-			report.Results[i] = stop.result(p.Buckets[i])
+		if w.stop != nil {
+			report.Results[i] = w.stop.result(p.Buckets[i])
 			continue
 		}
-		wg.Go(func() { report.Results[i] = r.bucket(ctx, w, p.Buckets[i]) })
+		waits = append(waits, w.start(ctx, r, i, p, report))
 	}
-	wg.Wait()
-	w.running.Wait()
+	for _, moved := range waits {
+		<-moved
+	}
+	if w.ends(r, todo, p, report) {
+		r.waveLocked(w, report)
+	}
+}
+
+// ends notes how the buckets of a wave have ended, and says whether all have.
+func (w *waveRun) ends(r *run, todo []int, p Plan, report *Report) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := true
 	for _, i := range w.buckets {
-		r.ends[report.Results[i].Address] = bucketEnd{report.Results[i], r.x.World.Clock.Now()}
+		if _, idle := r.idle(p.Buckets[i]); idle || w.stop != nil && slices.Contains(todo, i) || w.ended[i] {
+			r.ends[report.Results[i].Address] = bucketEnd{report.Results[i], r.x.World.Clock.Now()}
+			continue
+		}
+		all = false
 	}
-	if !waved {
-		return
+	return all
+}
+
+// waveLocked waits for what is left of a wave, which are locks, and tells its end
+// once.
+func (r *run) waveLocked(w *waveRun, report *Report) {
+	w.running.Wait()
+	if inWaves(r.x.Config, r.goal) && w.res.Outcome == "" {
+		r.waveEnded(&w.res, w, w.stop, report)
 	}
-	r.waveEnded(&res, w, stop, report)
-	report.Waves = append(report.Waves, res)
 }
 
 // waveEnded fills the result of a wave and tells it.
 func (r *run) waveEnded(res *WaveResult, w *waveRun, stop *waveStop, report *Report) {
 	has := map[Outcome]int{}
 	for _, i := range w.buckets {
-		has[report.Results[i].Outcome]++
+		x := report.Results[i]
+		if onlyLockLeft(x) {
+			x.Outcome = OutcomeWaiting // it is moved and well
+		}
+		has[x.Outcome]++
 	}
 	res.Failed = has[OutcomeFailed] + has[OutcomeStale] + has[OutcomeBlocked] + has[OutcomeRolled]
 	lost := res.Failed + has[OutcomeHeld]
@@ -404,10 +453,20 @@ func (e *earlier) health(ctx context.Context, w providers.World, c *config.Confi
 	}
 }
 
+// onlyLockLeft says that a bucket is moved, and well as far as its end tells: its
+// lock waits, or is refused, which is no part of that.
+func onlyLockLeft(res Result) bool {
+	return isLockStage(res.Stage) && slices.Contains([]Outcome{OutcomeWaiting, OutcomeFailed, OutcomeBlocked, OutcomeStale}, res.Outcome)
+}
+
 // ended takes over how this run ended the bucket; false where only a look tells
 // how it is.
 func (e *earlier) ended(end bucketEnd, o Options) bool {
 	e.ours, e.why = true, string(end.Outcome)
+	if onlyLockLeft(end.Result) {
+		e.ours = false
+		return false
+	}
 	switch end.Outcome {
 	case OutcomeFinished, OutcomeNothing:
 		e.ours = false
@@ -417,10 +476,6 @@ func (e *earlier) ended(end bucketEnd, o Options) bool {
 			e.why = "stopped at -until"
 		}
 	case OutcomeWaiting:
-		if isLockStage(end.Stage) { // moved and well; the lock is no part of that
-			e.ours = false
-			return false
-		}
 		if end.Until != nil {
 			e.until = *end.Until
 		}
