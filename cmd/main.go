@@ -112,11 +112,26 @@ func (a *app) run(ctx context.Context, args []string) int {
 	a.style()
 	err := unknownCommand(root, args)
 	if err == nil {
-		err = root.ExecuteContext(ctx)
+		err = execute(ctx, root)
 	}
+	a.debug(err)
 	code := a.code(ctx, err)
 	a.endTrace()
 	return a.outputs(code)
+}
+
+// execute runs the command; a fault of the program is an error as others are.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer providers.Recovered(&err)
+	return root.ExecuteContext(ctx)
+}
+
+// debug prints where the program broke down, for those who asked.
+func (a *app) debug(err error) {
+	var broken *providers.PanicError
+	if asked, _ := a.env("EDGEWARD_DEBUG"); asked != "" && errors.As(err, &broken) {
+		fmt.Fprintf(a.stderr, "%s", broken.Stack)
+	}
 }
 
 // code is the exit code for err, which is said here unless it was before.

@@ -219,6 +219,7 @@ func (s *search) listAll(ctx context.Context) error {
 	buckets := make([][]providers.BucketEntry, len(s.accounts))
 	for i := range s.accounts {
 		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			buckets[i], err = s.w.Accounts[s.accounts[i].Name].Buckets.List(gctx)
 			s.accounts[i].Why = whyUnread(err)
 			return onlyFatal(gctx, err)
@@ -232,6 +233,7 @@ func (s *search) listAll(ctx context.Context) error {
 	sets := make([][]providers.RecordSet, len(s.zones))
 	for i := range s.zones {
 		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			z := &s.zones[i]
 			sets[i], err = s.w.DNS[z.DNSProvider].List(gctx, z.Name)
 			z.Why, z.Names = whyUnread(err), len(sets[i])
@@ -299,7 +301,8 @@ func (s *search) lookOneByOne(ctx context.Context) error {
 	sets, errs := make([]providers.RecordSet, len(names)), make([]error, len(names))
 	g, gctx := s.each(ctx)
 	for i, name := range names {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			sets[i], errs[i] = s.w.DNS[s.zones[s.zoneOf(name)].DNSProvider].Look(gctx, name)
 			return onlyFatal(gctx, errs[i])
 		})

@@ -211,7 +211,8 @@ func (s *search) resolve(ctx context.Context, outside map[string]bool) (map[stri
 	unasked := make([]bool, len(names))
 	g, gctx := s.each(ctx)
 	for i, name := range names {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			as, err := s.w.Resolver.Resolve(gctx, name, "A")
 			trails[i], ok[i] = outsideTrail(name, as)
 			unasked[i] = err != nil || !slices.ContainsFunc(as, func(a providers.Answer) bool { return a.RCode != "" })

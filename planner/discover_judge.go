@@ -26,6 +26,11 @@ func (s *search) judge(ctx context.Context) error {
 		n := &s.found[i]
 		if b, ok := ours[n.Name]; ok && wrong[n.Name] == "" && !n.wildcard {
 			n.Address = b.Address
+			if _, asked := s.w.Accounts[b.Account]; !asked {
+				// No account has the bucket, and nothing uses the default chain: any account
+				// can tell whether it exists.
+				b.Account = s.accounts[0].Name
+			}
 			candidates.Buckets = append(candidates.Buckets, b)
 		}
 	}
@@ -43,6 +48,9 @@ func (s *search) judge(ctx context.Context) error {
 		switch {
 		case planned:
 			n.Region, n.Findings = p.Region, s.explain(n, p.Findings)
+			if _, asked := s.w.Accounts[n.Account]; !asked && !blocked(n.Findings) {
+				n.Account = s.accounts[0].Name
+			}
 		case n.wildcard:
 			n.Takeover, n.Findings = true, []Finding{wildcardFinding(*n)}
 		default:

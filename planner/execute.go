@@ -259,13 +259,20 @@ func (r *run) config(address string) *config.Bucket {
 
 // bucket runs the steps of one bucket and says how it ended.
 // moved, if not nil, is told once nothing but a lock is left.
-func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan, moved func()) Result {
+func (r *run) bucket(ctx context.Context, w *waveRun, bp BucketPlan, moved func()) (res Result) {
+	var broken error
+	defer func() {
+		if broken != nil {
+			res = Result{Address: bp.Address, Outcome: OutcomeFailed, Why: broken.Error()}
+		}
+	}()
+	defer providers.Recovered(&broken)
 	sctx, stop := context.WithCancel(ctx)
 	defer stop()
 	br := &bucketRun{r: r, w: w, b: *r.config(bp.Address), plan: bp, stop: stop, done: map[Kind]bool{}, goal: goalOf(r.goal, bp.Steps), deadline: r.deadline, moved: moved}
 	br.started = br.goal == Rollback // a way back is never limited
 	br.steps(ctx, sctx)
-	res := br.result(ctx)
+	res = br.result(ctx)
 	br.goBack(ctx, &res)
 	if r.goal == Migrate && br.goal == Rollback && res.Why == "" {
 		res.Why = bp.Findings[0].Summary
@@ -448,9 +455,10 @@ func mayHaveWorked(err error) bool {
 	var stale *StaleError
 	var mismatch *MismatchError
 	var unproven *unprovenError
+	var broken *providers.PanicError
 	var held *heldError
 	var unhealthy *UnhealthyError
-	return !errors.As(err, &unhealthy) && !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &unproven) && !errors.As(err, &held)
+	return !errors.As(err, &unhealthy) && !classified(err) && !errors.As(err, &stale) && !errors.As(err, &mismatch) && !errors.As(err, &unproven) && !errors.As(err, &held) && !errors.As(err, &broken)
 }
 
 // classified says that an error is of a class of providers; one of no class is a
@@ -467,6 +475,7 @@ func classified(err error) bool {
 
 // round is one look, with one act where there is something to do.
 func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Verdict, acted bool, err error) {
+	defer providers.Recovered(&err)
 	if err := br.take(sctx); err != nil {
 		return v, false, err
 	}
@@ -481,7 +490,7 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	switch {
 	case sctx.Err() != nil:
 		return v, false, sctx.Err()
-	case errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrCredentials):
+	case errors.Is(err, providers.ErrDenied) || stopsAll(sctx, err):
 		return v, false, err
 	case err != nil: // a failed look gives no verdict (rule 1)
 		return waiting("could not look: " + err.Error()), false, nil

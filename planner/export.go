@@ -246,7 +246,8 @@ func (x *exporter) certificates(ctx context.Context, o Options, buckets []*Expor
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelism(x.c, o))
 	for i, key := range keys {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			cert, err := x.certificate(gctx, key[0], key[1])
 			got[i] = readCertificate{cert, err}
 			if stopsAll(gctx, err) {

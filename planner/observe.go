@@ -289,10 +289,14 @@ func (o *observer) wantsFull() bool {
 func (o *observer) names(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range o.b.CNAMEs {
-		g.Go(func() error { return o.record(gctx, i, c) })
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
+			return o.record(gctx, i, c)
+		})
 	}
 	var ds []providers.Distribution
 	g.Go(func() (err error) {
+		defer providers.Recovered(&err)
 		ds, err = o.acc.Distributions.Find(gctx, o.b.Name, o.b.Names())
 		if err != nil {
 			return providers.Doing(err, "look for the distribution of %s", o.b.Name)

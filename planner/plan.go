@@ -114,7 +114,10 @@ func eachBucket(ctx context.Context, c *config.Config, o Options, chosen []confi
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelism(c, o))
 	for i, b := range chosen {
-		g.Go(func() error { return f(gctx, i, b) })
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
+			return f(gctx, i, b)
+		})
 	}
 	return g.Wait()
 }
@@ -128,7 +131,8 @@ func parallelism(c *config.Config, o Options) int {
 
 // stopsAll: what fails for one bucket will fail for all.
 func stopsAll(ctx context.Context, err error) bool {
-	return err != nil && (ctx.Err() != nil || errors.Is(err, providers.ErrCredentials))
+	var broken *providers.PanicError
+	return err != nil && (ctx.Err() != nil || errors.Is(err, providers.ErrCredentials) || errors.As(err, &broken))
 }
 
 // choose picks the buckets that -target and -exclude leave, and checks that

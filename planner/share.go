@@ -292,8 +292,10 @@ func readSeries(ctx context.Context, m providers.Metrics, qs []providers.MetricQ
 	for i, q := range qs {
 		answers[i] = make(chan answer, 1)
 		go func() {
-			vs, err := m.Series(ctx, q)
-			answers[i] <- answer{vs, err}
+			var a answer
+			defer func() { answers[i] <- a }()
+			defer providers.Recovered(&a.err)
+			a.values, a.err = m.Series(ctx, q)
 		}()
 	}
 	out := make([]map[time.Time]float64, len(qs))

@@ -1,7 +1,9 @@
 package planner
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -36,8 +38,10 @@ func measureAll(ctx context.Context, w providers.World, ms []measured) error {
 		some := ms[:min(len(ms), measuredOnce)]
 		ms = ms[len(some):]
 		var wg sync.WaitGroup
-		for _, m := range some {
+		broken := make([]error, len(some))
+		for i, m := range some {
 			wg.Go(func() {
+				defer providers.Recovered(&broken[i])
 				since := now.Add(-span)
 				if at, ok := m.a.Crumbs.switchedAt(); ok && at.Add(-time.Hour).After(since) {
 					since = at.Add(-time.Hour)
@@ -49,8 +53,8 @@ func measureAll(ctx context.Context, w providers.World, ms []measured) error {
 			})
 		}
 		wg.Wait()
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := cmp.Or(ctx.Err(), errors.Join(broken...)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/edgeward/edgeward/providers"
 )
 
 const (
@@ -145,7 +147,8 @@ func (r *run) all(ctx context.Context) error {
 			r.tally.add(i, had)
 			continue
 		}
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			j := &job{run: r, target: t, order: r.whole[i], out: Outcome{Path: t.Path}}
 			if err := j.compare(gctx); err != nil {
 				return err

@@ -91,7 +91,8 @@ func Heads(ctx context.Context, o Options, targets []Target) ([]Head, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(o.Parallel)
 	for i, t := range targets {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			var spent Outcome
 			a, err := p.fetch(gctx, o.Left, t.Path, shape{method: http.MethodHead, part: partPlain}, &spent)
 			if err != nil {

@@ -209,8 +209,16 @@ func (d *distributions) Find(ctx context.Context, bucket string, names []string)
 	var list *answer[listing]
 	var tags *answer[tagging]
 	both, stop := errgroup.WithContext(ctx)
-	both.Go(func() (err error) { list, err = d.list.get(stop, d.after.Load()); return err })
-	both.Go(func() (err error) { tags, err = d.tags.get(stop, d.after.Load()); return err })
+	both.Go(func() (err error) {
+		defer providers.Recovered(&err)
+		list, err = d.list.get(stop, d.after.Load())
+		return err
+	})
+	both.Go(func() (err error) {
+		defer providers.Recovered(&err)
+		tags, err = d.tags.get(stop, d.after.Load())
+		return err
+	})
 	if err := both.Wait(); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,8 @@ func (q *quotas) Quotas(ctx context.Context, kinds ...providers.QuotaKind) ([]pr
 	out := make([]providers.Quota, len(kinds))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, kind := range kinds {
-		g.Go(func() error {
+		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			limit, err := q.limits.get(gctx, string(kind))
 			if err != nil {
 				return err

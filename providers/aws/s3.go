@@ -194,7 +194,10 @@ func (b *buckets) askAll(ctx context.Context, reads []read, name, region string)
 	errs := make([]error, len(reads))
 	var asked sync.WaitGroup
 	for i, r := range reads {
-		asked.Go(func() { errs[i] = b.ask(ctx, r, name, region) })
+		asked.Go(func() {
+			defer providers.Recovered(&errs[i])
+			errs[i] = b.ask(ctx, r, name, region)
+		})
 	}
 	asked.Wait()
 	for _, err := range errs {

@@ -102,7 +102,10 @@ func (s *sweep[T]) start(ctx context.Context) *flight[T] {
 	go func() {
 		defer cancel()
 		from := s.clock.Now()
-		val, err := s.read(ctx)
+		val, err := func() (val T, err error) {
+			defer providers.Recovered(&err)
+			return s.read(ctx)
+		}()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if f.err = err; err == nil {

@@ -196,6 +196,7 @@ func (m *manual) gather(ctx context.Context, zone, name string, all *[]serverSai
 	g, gctx := errgroup.WithContext(ctx)
 	for i, typ := range types {
 		g.Go(func() (err error) {
+			defer providers.Recovered(&err)
 			answers[i], err = m.resolver.Authoritative(gctx, zone, m.nameservers, name, typ)
 			if err != nil {
 				return fmt.Errorf("ask the authoritative servers of %s for %s: %w", zone, name, err)
