@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,15 +105,18 @@ func (d *distribution) summary(handle int, now time.Time) providers.Distribution
 
 func (d *distribution) swept(handle int, now time.Time) map[string]string {
 	out := map[string]string{}
+	maps.Copy(out, d.sweptTags(handle, now))
+	return out
+}
+
+// sweptTags are swept without a copy, for whoever only looks.
+func (d *distribution) sweptTags(handle int, now time.Time) map[string]string {
 	for _, t := range slices.Backward(d.log) {
 		if t.handle == handle || !now.Before(t.at) {
-			for k, v := range t.tags {
-				out[k] = v
-			}
-			break
+			return t.tags
 		}
 	}
-	return out
+	return nil
 }
 
 func (w *World) tag(d *distribution, handle int, now time.Time, tags map[string]string) {
@@ -142,13 +146,9 @@ func (p distributionsPort) own(id string) (*distribution, error) {
 func (p distributionsPort) Find(ctx context.Context, bucket string, names []string) ([]providers.Distribution, error) {
 	var out []providers.Distribution
 	err := p.w.call(ctx, p.op("Distributions.Find", bucket, false), func(now time.Time) error {
-		for _, id := range sortedKeys(p.w.dists) {
-			d := p.w.dists[id]
-			if d.account != p.a.label {
-				continue
-			}
-			if s := d.summary(p.handle, now); concerns(s, bucket, names) {
-				out = append(out, s)
+		for _, d := range p.w.dists {
+			if d.account == p.a.label && concerns(d.settings.Aliases, d.sweptTags(p.handle, now), bucket, names) {
+				out = append(out, d.summary(p.handle, now))
 			}
 		}
 		return nil
@@ -156,14 +156,15 @@ func (p distributionsPort) Find(ctx context.Context, bucket string, names []stri
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(out, func(a, b providers.Distribution) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
-func concerns(d providers.Distribution, bucket string, names []string) bool {
-	if bucket != "" && d.Tags[providers.TagBucket] == bucket {
+func concerns(aliases []string, tags map[string]string, bucket string, names []string) bool {
+	if bucket != "" && tags[providers.TagBucket] == bucket {
 		return true
 	}
-	for _, a := range d.Settings.Aliases {
+	for _, a := range aliases {
 		for _, n := range names {
 			if a == n || providers.AliasOver(a, n) || providers.AliasOver(n, a) {
 				return true

@@ -118,6 +118,9 @@ func (w *World) appear(name string, rs []providers.Record, now time.Time) {
 
 // meet makes name one that is visited if it belongs to a bucket of the world.
 func (w *World) meet(name string, added bool, now time.Time) {
+	if w.o.Unvisited {
+		return
+	}
 	v := &visited{name: name, added: added, wants: w.wants(name, now)}
 	if len(v.wants) == 0 {
 		return

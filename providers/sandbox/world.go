@@ -52,6 +52,9 @@ type Options struct {
 	// QuotasDenied: nobody may ask for them.
 	Quotas       map[providers.QuotaKind]int
 	QuotasDenied bool
+	// Unvisited: no visitor comes. It is for measuring thousands of buckets, where all
+	// visitors at every event would take most of the time, and for nothing else.
+	Unvisited bool
 	// Hook is called before the effect of each port call (After false) and after
 	// it, before the answer reaches the caller (After true). An error is given to
 	// the caller in place of the answer. No lock is held. nil means none.
