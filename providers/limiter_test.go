@@ -58,57 +58,73 @@ func ask(t *testing.T, l *providers.Limiter, b *bucket) {
 	}
 }
 
-// drop makes the rate another one from now on; what was saved up is gone.
-func (b *bucket) drop(rate float64) {
+func (b *bucket) now() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rate
+}
+
+// become makes the rate another one from now on; what was saved up is gone.
+func (b *bucket) become(rate float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rate, b.tokens, b.at = rate, 0, time.Now()
 }
 
-// met is what asking an API met.
-type met struct {
-	took time.Duration
+// meter counts what an API lets through.
+type meter struct {
+	mu      sync.Mutex
+	began   time.Time
+	through []time.Time
 	// found is when, for the first time, ten seconds had let through nine tenths of
 	// what the API allows.
 	found time.Duration
-	// refused is the share of all attempts.
-	refused float64
-	rate    providers.Rate
 }
 
-// askAll makes n requests at the same time through l. after, unless nil, is called
-// when half of them are through, and found counts from then on.
-func askAll(t *testing.T, l *providers.Limiter, api *bucket, n int, half func()) met {
+// count is called for each request that was let through; n is how many that are.
+func (m *meter) count(rate float64) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	m.through = append(m.through, now)
+	past := 0
+	for _, at := range slices.Backward(m.through) {
+		if now.Sub(at) >= 10*time.Second {
+			break
+		}
+		past++
+	}
+	if m.found == 0 && float64(past) >= 9*rate {
+		m.found = now.Sub(m.began)
+	}
+	return len(m.through)
+}
+
+// askAll makes n requests through l, all at the same time. half, unless nil, is
+// called when half of them are through, and then the meter begins anew.
+func askAll(t *testing.T, l *providers.Limiter, api *bucket, n int, half func()) *meter {
 	t.Helper()
-	began := time.Now()
-	var mu sync.Mutex
-	var through []time.Time
-	var m met
+	m := &meter{began: time.Now()}
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
 			ask(t, l, api)
-			mu.Lock()
-			defer mu.Unlock()
-			through = append(through, time.Now())
-			if len(through) == n/2 && half != nil {
+			if m.count(api.now()) == n/2 && half != nil {
 				half()
-				through, began, half = make([]time.Time, n/2), time.Now(), nil
-				m.found = 0
-			}
-			past := through[:0:0]
-			for i := len(through) - 1; i >= 0 && time.Since(through[i]) < 10*time.Second; i-- {
-				past = append(past, through[i])
-			}
-			if m.found == 0 && float64(len(past)) >= 9*api.rate {
-				m.found = time.Since(began)
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				m.began, m.through, m.found, half = time.Now(), nil, 0, nil
 			}
 		})
 	}
 	all.Wait()
-	m.took, m.rate = time.Since(began), l.Rate()
-	m.refused = float64(m.rate.Throttled) / float64(m.rate.Requests)
 	return m
+}
+
+// refused is the part of all attempts that was refused.
+func refused(l *providers.Limiter) float64 {
+	r := l.Rate()
+	return float64(r.Throttled) / float64(r.Requests)
 }
 
 // Requests take at most 1.15 times what the API's rate allows, whether the rate is
@@ -140,19 +156,19 @@ func TestLimiterFindsTheRate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := max(300, int(60*c.api.rate))
+				n := max(400, int(60*c.api.rate))
 				api := newBucket(c.api.rate, c.api.burst)
 				l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{API: "x", PerSecond: c.begins, Most: c.most, Burst: 2})
 				m := askAll(t, l, api, n, nil)
-				bound := time.Duration((float64(n) - c.api.burst) / c.api.rate * float64(time.Second))
-				ratio := float64(m.took) / float64(bound)
-				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n, m.took.Round(time.Second), ratio,
-					m.found.Round(time.Second), 100*m.refused, m.rate.PerSecond)
-				if ratio > c.times || m.found == 0 || m.found > c.found || m.refused > 0.05 {
+				took, bound := time.Since(m.began), time.Duration((float64(n)-c.api.burst)/c.api.rate*float64(time.Second))
+				ratio, r := float64(took)/float64(bound), l.Rate()
+				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n, took.Round(time.Second), ratio,
+					m.found.Round(time.Second), 100*refused(l), r.PerSecond)
+				if ratio > c.times || m.found == 0 || m.found > c.found || refused(l) > 0.05 {
 					t.Errorf("want at most %.2f, %s, 5 %%", c.times, c.found)
 				}
-				if m.rate.Requests != n+m.rate.Throttled || m.rate.Waiting != 0 {
-					t.Errorf("%+v", m.rate)
+				if r.Requests != n+r.Throttled || r.Waiting != 0 {
+					t.Errorf("%+v", r)
 				}
 			})
 		})
@@ -169,11 +185,11 @@ func TestLimiterFollowsTheRate(t *testing.T) {
 				api := newBucket(c.from, 10)
 				l := providers.NewLimiter(providers.RealClock{}, providers.LimiterOptions{API: "x", PerSecond: 1, Most: 50, Burst: 2})
 				n := 2 * int(max(200, 60*c.to))
-				m := askAll(t, l, api, n, func() { api.drop(c.to) })
-				bound := time.Duration(float64(n/2) / c.to * float64(time.Second))
-				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n/2, m.took.Round(time.Second),
-					float64(m.took)/float64(bound), m.found.Round(time.Second), 100*m.refused, m.rate.PerSecond)
-				if m.found == 0 || m.found > time.Minute || m.refused > 0.07 || float64(m.took) > 1.2*float64(bound) {
+				m := askAll(t, l, api, n, func() { api.become(c.to) })
+				took, bound := time.Since(m.began), time.Duration(float64(n/2)/c.to*float64(time.Second))
+				t.Logf("%d requests took %s, %.3f of the bound; found after %s; %.1f %% refused, %.2f a second in the end", n/2, took.Round(time.Second),
+					float64(took)/float64(bound), m.found.Round(time.Second), 100*refused(l), l.Rate().PerSecond)
+				if m.found == 0 || m.found > time.Minute || refused(l) > 0.07 || float64(took) > 1.2*float64(bound) {
 					t.Error("want a minute, 7 %, 1.2")
 				}
 			})
@@ -189,7 +205,7 @@ func TestLimiterShares(t *testing.T) {
 			api := newBucket(rate, rate)
 			n := int(rate * 400)
 			var through [2]int
-			var refused [2]float64
+			var no [2]float64
 			var all sync.WaitGroup
 			for i := range 2 {
 				all.Go(func() {
@@ -209,15 +225,14 @@ func TestLimiterShares(t *testing.T) {
 						})
 					}
 					own.Wait()
-					r := l.Rate()
-					refused[i] = float64(r.Throttled) / float64(r.Requests)
+					no[i] = refused(l)
 				})
 			}
 			all.Wait()
 			both := through[0] + through[1]
-			t.Logf("%g a second, in four minutes: %v of %g, refused %.3f", rate, through, rate*240, refused)
-			if float64(both) < 0.87*rate*240 || min(through[0], through[1])*5 < both || max(refused[0], refused[1]) > 0.07 {
-				t.Errorf("%v of %g, refused %.3f", through, rate*240, refused)
+			t.Logf("%g a second, in four minutes: %v of %g, refused %.3f", rate, through, rate*240, no)
+			if float64(both) < 0.87*rate*240 || min(through[0], through[1])*5 < both || max(no[0], no[1]) > 0.07 {
+				t.Errorf("%v of %g, refused %.3f", through, rate*240, no)
 			}
 		})
 	}
