@@ -144,6 +144,8 @@ type waitError struct {
 	until time.Time
 	// byHand: it waits for a person.
 	byHand bool
+	// hint is what else a person has to know.
+	hint string
 }
 
 func (e *waitError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.why) }
@@ -151,7 +153,7 @@ func (e *waitError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.why)
 // Hint says what a person has to know; "" for other waits.
 func (e *waitError) Hint() string {
 	if !e.byHand {
-		return ""
+		return e.hint
 	}
 	return "have exactly this done where the zone is kept; then, hours or weeks later, run edgeward again: it goes on from there"
 }
@@ -189,6 +191,7 @@ type bucketRun struct {
 	switched bool
 	traffic  *Traffic
 	hold     *string // the hold as the run found it
+	beside   beside
 }
 
 // lifts says whether -retry lifts a hold: the one that the run found, and not
@@ -312,6 +315,9 @@ func (br *bucketRun) steps(ctx, sctx context.Context) {
 		if !planned {
 			continue
 		}
+		if until := br.watchesUntil(); until != "" && st.kind == until {
+			wg.Go(func() { br.watchFrom(ctx, sctx, stages, ready, ch) })
+		}
 		wg.Go(func() {
 			defer close(ch)
 			before := needsOf(stages, st)
@@ -327,6 +333,19 @@ func (br *bucketRun) steps(ctx, sctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// watchFrom begins to watch once the names are switched.
+func (br *bucketRun) watchFrom(ctx, sctx context.Context, stages []stage, ready map[Kind]chan struct{}, ended <-chan struct{}) {
+	before := needsOf(stages, stage{needs: []Kind{DNSSwitch}})
+	for _, n := range before {
+		if c, ok := ready[n]; ok {
+			<-c
+		}
+	}
+	if br.may(before) {
+		br.watchBeside(ctx, sctx, ended)
+	}
 }
 
 // needsOf are the stages that st needs, and those that they need: one that was
@@ -390,7 +409,11 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 		var hand *providers.ByHandError
 		var overtaken *overtakenError
 		var left *leftError
+		var over *waitError
 		switch {
+		case errors.As(err, &over):
+			br.emit(st.kind, EventWaiting, Verdict{Why: over.why})
+			return err
 		case errors.As(err, &left):
 			br.emit(st.kind, EventNote, Verdict{Why: left.Error()})
 			return nil
@@ -516,8 +539,10 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	if !p.wasAsked(v.Changes) && v.Why != p.begun {
 		br.emit(st.kind, EventStarted, v)
 	}
-	s := scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief, code: br.code, rooms: &br.r.rooms,
-		note: func(why string) { br.emit(st.kind, EventNote, Verdict{Why: why}) }}
+	s := br.scene(a, st.kind)
+	if st.kind == DNSSwitch {
+		br.answersBefore(sctx)
+	}
 	if st.urgent() {
 		ctx = providers.WithUrgency(ctx)
 	}
@@ -525,14 +550,25 @@ func (br *bucketRun) round(ctx, sctx context.Context, st stage, p *pause) (v Ver
 	return v, true, st.do(ctx, s)
 }
 
+// scene is what an act of a stage is given.
+func (br *bucketRun) scene(a Actual, k Kind) scene {
+	x := br.r.x
+	return scene{w: x.World, acc: x.World.Accounts[br.b.Account], b: br.b, a: a, retry: a.Retry, brief: x.Options.brief, code: br.code, rooms: &br.r.rooms,
+		note: func(why string) { br.emit(k, EventNote, Verdict{Why: why}) }}
+}
+
 // allowed says why a stage may not act: the changes are not those that were
-// approved, or too many buckets failed for one more to be switched.
+// approved, too many buckets failed for one more to be switched, or nobody would
+// watch it to the end.
 func (br *bucketRun) allowed(st stage, v Verdict, a Actual) error {
 	if err := approve(br.plan.Steps, st.kind, v.Changes, a.Dist); err != nil {
 		return err
 	}
 	if st.kind == DNSSwitch && !a.begun() {
-		return br.r.tooMany(br.w)
+		if err := br.r.tooMany(br.w); err != nil {
+			return err
+		}
+		return br.watchFits(br.b, a)
 	}
 	return nil
 }
@@ -562,7 +598,7 @@ func (br *bucketRun) wait(ctx context.Context, st stage, v Verdict, p *pause) er
 		br.emit(st.kind, EventWaiting, v)
 		p.why = v.Why
 	}
-	over := &waitError{st.kind, v.Why, v.Until, v.ByHand != nil}
+	over := &waitError{kind: st.kind, why: v.Why, until: v.Until, byHand: v.ByHand != nil}
 	switch {
 	case br.r.x.NoWait, !now.Before(br.deadline), v.Until.After(br.deadline):
 		return over

@@ -19,6 +19,10 @@ func (br *bucketRun) result(ctx context.Context) Result {
 		}
 	}
 	if err := br.cause(); err != nil {
+		var unhealthy *UnhealthyError
+		if errors.As(err, &unhealthy) && br.planned(TrafficWatch) {
+			res.Stage = TrafficWatch // its looks begin before it
+		}
 		br.ended(&res, err)
 		if ctx.Err() != nil && res.Outcome != OutcomeStale {
 			res.Outcome, res.Why, res.Hint = OutcomeInterrupted, "interrupted", ""

@@ -86,7 +86,7 @@ const maxCurve = 360
 // UnhealthyError says that visitors of a switched bucket are worse off than
 // before (rule 15). It is the one reason to go back by itself.
 type UnhealthyError struct {
-	// Code stands in the hold (rule 10): 5xx, 4xx or links.
+	// Code stands in the hold (rule 10): 5xx, 4xx, links or dns.
 	Code string
 	// Why is a sentence without a full stop.
 	Why string

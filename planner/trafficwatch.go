@@ -126,6 +126,9 @@ func (o *observer) watch(ctx context.Context) error {
 	since, ok := o.a.Crumbs.answeredAt()
 	if !ok {
 		since = o.a.Now.Add(-3 * longestWindow)
+		if at, known := o.a.Crumbs.switchedAt(); known && at.After(since) {
+			since = at
+		}
 	}
 	if err := o.rates(ctx, since); err != nil {
 		return err
