@@ -3,6 +3,7 @@ package planner
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -395,6 +396,21 @@ func TestPickControl(t *testing.T) {
 			t.Errorf("%s: %q, then %q", what, id, next)
 		}
 	}
+}
+
+// TestLockOfWhatIsCached: each look is past the cache, also where edges keep every
+// object for a day.
+func TestLockOfWhatIsCached(t *testing.T) {
+	inLocked(t, func(l *lab) {
+		objs := slices.Clone(l.options.Buckets[0].Objects)
+		for i := range objs {
+			objs[i].CacheControl = "max-age=86400"
+		}
+		l.options.Buckets[0].Objects = objs
+	}, func(t *testing.T, s *session) {
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		s.served()
+	})
 }
 
 // TestLockMark: each combination of flags is written down and read exactly.

@@ -336,7 +336,8 @@ func TestTables(t *testing.T) {
 					t.Errorf("%s needs %s, which comes later or never", s.kind, n)
 				}
 			}
-			if s.check == nil || s.every <= 0 || (s.do == nil) != (s.action == Wait) {
+			looks := s.kind == AccessDeployed // it waits, and looks at links meanwhile
+			if s.check == nil || s.every <= 0 || (s.do == nil) != (s.action == Wait) && !looks {
 				t.Errorf("%s is incomplete", s.kind)
 			}
 			seen = append(seen, s.kind)
