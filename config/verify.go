@@ -62,6 +62,11 @@ func Aspects() []Aspect {
 	}
 }
 
+// AcceptUses in verify.accept lets a bucket be switched though its access log shows
+// uploads or signed requests by the name, which CloudFront refuses. It is no aspect
+// of a comparison.
+const AcceptUses = "uses"
+
 // aspectNames are the names that verify.accept may have.
 func aspectNames() []string {
 	var names []string
@@ -70,7 +75,7 @@ func aspectNames() []string {
 			names = append(names, a.Name)
 		}
 	}
-	return names
+	return append(names, AcceptUses)
 }
 
 // acceptable judges one element of accept.

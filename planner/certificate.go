@@ -60,7 +60,7 @@ func chooseCertificate(b config.Bucket, names, sharing []string, certs []provide
 		switch {
 		case len(uncovered(c, names)) > 0:
 		case c.Status == providers.CertificateIssued:
-			if c.NotAfter.After(now) {
+			if c.NotAfter.After(now.Add(tooOld)) {
 				usable = append(usable, c)
 			}
 		case c.Tags[providers.TagBucket] == b.Name && sameNames(c.Names, names):
@@ -88,6 +88,32 @@ func chooseCertificate(b config.Bucket, names, sharing []string, certs []provide
 		return &ours[0]
 	}
 	return nil
+}
+
+// A certificate that expires within tooOld is not chosen: ACM renews its own 60 days
+// before, so that one will not be [ACM User Guide, "Managed certificate renewal"].
+// Within expiresSoon it is told.
+const (
+	tooOld      = 7 * 24 * time.Hour
+	expiresSoon = 30 * 24 * time.Hour
+)
+
+// expiring says that an issued certificate expires soon.
+func expiring(c providers.Certificate, now time.Time) bool {
+	return c.Status == providers.CertificateIssued && !c.NotAfter.IsZero() && !c.NotAfter.After(now.Add(expiresSoon))
+}
+
+// renewWords say what becomes of an expiring certificate.
+func renewWords(c providers.Certificate) string {
+	if c.Imported {
+		return "it was imported, and ACM renews no such certificate: import its successor under the same ARN"
+	}
+	return "ACM renews a certificate that is in use 60 days before, so something keeps it from that: look whether its validation record stands"
+}
+
+func expiryFinding(c providers.Certificate) Finding {
+	return Finding{Warning, "certificate-expires", "the certificate expires on " + c.NotAfter.UTC().Format(time.DateOnly),
+		c.ARN + ": " + renewWords(c) + ". From that day on visitors of https get an error"}
 }
 
 // rankStatus prefers a pending certificate of ours to one that failed.
@@ -346,6 +372,9 @@ func certificateFindings(b config.Bucket, a Actual) []Finding {
 	if b.CertificateARN != "" && a.Chosen != nil {
 		return configuredCertificate(*a.Chosen, names, a.Now)
 	}
+	if a.Chosen != nil && expiring(*a.Chosen, a.Now) {
+		fs = append(fs, expiryFinding(*a.Chosen))
+	}
 	for _, c := range a.Certs {
 		if c.Status == providers.CertificatePending && c.Tags[providers.TagBucket] != b.Name && a.Chosen == nil {
 			fs = append(fs, Finding{Note, "certificate-pending", "a pending certificate covers the names and is not used",
@@ -373,6 +402,8 @@ func configuredCertificate(c providers.Certificate, names []string, now time.Tim
 	case c.Status != providers.CertificateIssued:
 		return bad("certificate-unusable", "the certificate is "+c.Status,
 			c.ARN+" cannot be used; name an ISSUED one in certificate { arn }, or leave it out and edgeward requests one")
+	case expiring(c, now):
+		return []Finding{expiryFinding(c)}
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package planner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
@@ -53,7 +55,7 @@ func drift(b config.Bucket, a Actual) []Drift {
 			out = append(out, Drift{c.Path, c.After, c.Before, apply})
 		}
 	}
-	return slices.Concat(out, policyDrift(b, a), lockDrift(b, a))
+	return slices.Concat(out, policyDrift(b, a), madeDrift(b, a), certificateDrift(a), lockDrift(b, a))
 }
 
 // goneDrift: names that point at a distribution which is not there any more, or
@@ -162,6 +164,112 @@ func readAll(ctx context.Context, w providers.World, c *config.Config, b config.
 	if err != nil || a.Dist == nil {
 		return a, err
 	}
-	a.Policies, err = w.Accounts[b.Account].CachePolicies.CachePolicies(ctx)
-	return a, err
+	if a.Policies, err = w.Accounts[b.Account].CachePolicies.CachePolicies(ctx); err != nil {
+		return a, err
+	}
+	return a, liveCertificate(ctx, w, b, &a)
+}
+
+// liveCertificate reads the one that visitors are shown: from the list of those that
+// cover the names, else by itself.
+func liveCertificate(ctx context.Context, w providers.World, b config.Bucket, a *Actual) error {
+	arn := a.Dist.Settings.CertificateARN
+	if a.Crumbs[crumbFinished] == "" || arn == "" {
+		return nil
+	}
+	port := w.Accounts[b.Account].Certificates
+	certs, err := port.Covering(ctx, a.Dist.Settings.Aliases)
+	if err != nil {
+		return fmt.Errorf("look for the certificate of distribution %s: %w", a.Dist.ID, err)
+	}
+	if i := slices.IndexFunc(certs, func(c providers.Certificate) bool { return c.ARN == arn }); i >= 0 {
+		a.Live = &certs[i]
+		return nil
+	}
+	c, err := port.Certificate(ctx, arn)
+	switch {
+	case errors.Is(err, providers.ErrNotFound):
+		c = providers.Certificate{ARN: arn, Status: "gone"}
+	case err != nil:
+		return fmt.Errorf("read certificate %s: %w", arn, err)
+	}
+	a.Live = &c
+	return nil
+}
+
+// certificateDrift: the certificate that visitors are shown is not valid any more,
+// or will not be.
+func certificateDrift(a Actual) []Drift {
+	c := a.Live
+	if c == nil {
+		return nil
+	}
+	path, want := "certificate "+c.ARN, "issued, and valid for more than 30 days"
+	gone := !c.NotAfter.IsZero() && !c.NotAfter.After(a.Now)
+	switch {
+	case c.Status != providers.CertificateIssued || gone:
+		live := c.Status
+		if gone {
+			live = "expired on " + c.NotAfter.UTC().Format(time.DateOnly)
+		}
+		return []Drift{{path, want, live, "visitors of https get an error: name a valid one in certificate { arn }, or request one for " + strings.Join(a.Dist.Settings.Aliases, ", ")}}
+	case expiring(*c, a.Now):
+		return []Drift{{path, want, "expires on " + c.NotAfter.UTC().Format(time.DateOnly), renewWords(*c)}}
+	}
+	return nil
+}
+
+// madeDrift is about what the distribution was made with from S3's settings, which
+// no plan changes later (rule 14). Of an adopted one only the bucket is edgeward's to
+// say.
+func madeDrift(b config.Bucket, a Actual) []Drift {
+	if a.Bucket == nil {
+		return nil
+	}
+	var out []Drift
+	live := a.Dist.Settings
+	adopted := b.Distribution.Adopt != ""
+	if want := madeOrigin(b, a); adopted && !isOrigin(b, *a.Dist) || !adopted && !strings.EqualFold(live.OriginDomain, want.OriginDomain) || !adopted && live.OriginKind != want.OriginKind {
+		out = append(out, Drift{string(providers.FieldOrigin), show(want, providers.FieldOrigin, a), show(live, providers.FieldOrigin, a),
+			"visitors get what that origin has: set it back by hand"})
+	}
+	if adopted {
+		return out
+	}
+	cors := len(a.Bucket.CORS) > 0
+	plain, keyed := policyStem(cacheSettings(false)), policyStem(cacheSettings(true))
+	policy := showPolicy(live.CachePolicyID, a)
+	ours := policy == plain || policy == keyed
+	options := slices.Contains(live.Methods, "OPTIONS")
+	usual := slices.Contains(live.Methods, "GET") && slices.Contains(live.Methods, "HEAD") && (len(live.Methods) == 2 || len(live.Methods) == 3 && options)
+	own := b.Distribution.CachePolicy == nil
+	if !usual {
+		out = append(out, Drift{string(providers.FieldMethods), show(freshSettings(b, a), providers.FieldMethods, a), show(live, providers.FieldMethods, a), "set the allowed methods back by hand"})
+	}
+	if own && !ours {
+		want := plain
+		if cors {
+			want = keyed
+		}
+		out = append(out, Drift{string(providers.FieldCachePolicy), want, policy, "set it back by hand, or name it in distribution { cache_policy }"})
+	}
+	if cors && usual && (!own || ours) && (!options || own && policy == plain) {
+		out = append(out, Drift{"CORS rules of bucket " + b.Name, "OPTIONS allowed and Origin in the cache key", fmt.Sprintf("the rules came later: methods %s, cache policy %s", show(live, providers.FieldMethods, a), policy),
+			"pages of other sites are refused by browsers: allow OPTIONS and choose a cache policy with Origin in its key, by hand; edgeward's own is named " + keyed + "-…"})
+	}
+	return out
+}
+
+// madeOrigin is the origin that the distribution was made with: the bucket, by the
+// endpoint that the old record used.
+func madeOrigin(b config.Bucket, a Actual) providers.Settings {
+	kind := a.Dist.Settings.OriginKind
+	if b.Origin == string(providers.RESTOrigin) || b.Origin == string(providers.WebsiteOrigin) {
+		kind = providers.OriginKind(b.Origin)
+	} else if was, err := decodeRecords(a.Crumbs[crumbWas], 0); err == nil && len(was) > 0 {
+		if e, ok := parseEndpoint(was[0].Value); ok {
+			kind = e.kind
+		}
+	}
+	return providers.Settings{OriginDomain: originDomain(b.Name, a.Bucket.Region, kind), OriginKind: kind}
 }

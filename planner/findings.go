@@ -17,6 +17,7 @@ func findings(b config.Bucket, a Actual) []Finding {
 	fs = append(fs, rivalFindings(a)...)
 	for _, n := range a.Names {
 		fs = append(fs, nameFindings(b, a, n)...)
+		fs = append(fs, proxyFindings(b, a, n)...)
 		fs = append(fs, delegationFindings(b, a, n)...)
 	}
 	fs = append(fs, checkCrumbs(b, a)...)
@@ -28,6 +29,7 @@ func findings(b config.Bucket, a Actual) []Finding {
 		fs = append(fs, byHandFindings(a)...)
 		fs = append(fs, limitFindings(b, a)...)
 		fs = append(fs, visitorFindings(b)...)
+		fs = append(fs, ipv6Findings(b, a)...)
 	}
 	fs = append(fs, lockFindings(b, a)...)
 	if d := a.Dist; d != nil && !d.Settings.Enabled {

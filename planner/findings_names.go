@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/edgeward/edgeward/config"
 	"github.com/edgeward/edgeward/providers"
@@ -170,6 +171,76 @@ func saysAnything(x providers.Answer) string {
 		out = append(out, r.Type+" "+r.Value)
 	}
 	return strings.Join(out, ", ")
+}
+
+// proxyFindings: a proxy that fetches over http, as Cloudflare's does in its mode
+// Flexible, passes each redirect to https on, and asks by http again. A live
+// distribution that has the setting already is left to whoever sees it work.
+func proxyFindings(b config.Bucket, a Actual, n NameActual) []Finding {
+	p := b.Distribution.ViewerProtocol
+	switch {
+	case !n.proxied() || p == nil || *p == "allow-all":
+		return nil
+	case n.Serves == servesOurs && a.Dist != nil && a.Dist.Settings.ViewerProtocol == *p:
+		return nil
+	}
+	what := "visitors would be redirected from https to https for ever"
+	if *p == "https-only" {
+		what = "every visitor would be refused (403)"
+	}
+	return []Finding{{Error, "proxied-https", "viewer_protocol = \"" + *p + "\" does not go with the proxy that answers for " + n.CNAME.Name,
+		fmt.Sprintf("where the proxy of %s fetches over http (its mode Flexible), %s, and edgeward cannot see the mode. Leave viewer_protocol out (allow-all), set the proxy's mode to Full, and let the proxy redirect visitors to https", n.Features.Provider, what)}}
+}
+
+// ipv6Findings: visitors who have no IPv4 reach S3 by a record with IPv6
+// addresses, and no distribution without them.
+func ipv6Findings(b config.Bucket, a Actual) []Finding {
+	if want, _ := wantedSettings(b, a); want.IPv6 {
+		return nil
+	}
+	for _, n := range a.Names {
+		has := slices.ContainsFunc(n.Set.Records, func(r providers.Record) bool {
+			return r.Type == "AAAA" || strings.Contains(r.Value, ".dualstack.")
+		})
+		if n.Serves == servesS3 && has && !n.proxied() {
+			return []Finding{{Warning, "visitors-ipv6", "visitors who have only IPv6 will not reach " + n.CNAME.Name,
+				fmt.Sprintf("its record %q leads them to S3 today, and the distribution has ipv6 = false; leave that out", showRecords(n.Set.Records))}}
+		}
+	}
+	return nil
+}
+
+// fitting are old records as the name's provider of today can write them: only
+// Cloudflare has a proxy of its own, so at another provider, to which the zone has
+// moved since, a proxied record is a plain one. An error where no CNAME may stand.
+func (n NameActual) fitting(old []providers.Record, err error) ([]providers.Record, error) {
+	if err != nil || n.Features.Provider == "cloudflare" || !slices.ContainsFunc(old, func(r providers.Record) bool { return r.Proxied }) {
+		return old, err
+	}
+	if n.CNAME.Name == n.Set.Zone && !n.Features.Flatten {
+		return nil, fmt.Errorf("the old record of %s, %q, was the proxy's of another provider, and %s has nothing like it at the top of a zone; set by hand what leads visitors to S3, or stay", n.CNAME.Name, showRecords(old), n.Features.Provider)
+	}
+	old = slices.Clone(old)
+	for i := range old {
+		if old[i].Proxied {
+			old[i].Proxied, old[i].TTL = false, max(plainTTL, n.Features.MinTTL)
+		}
+	}
+	return old, nil
+}
+
+// plainTTL is what a record gets that had no TTL of its own.
+const plainTTL = 5 * time.Minute
+
+// unproxiedFindings say that a way back restores a proxied record as a plain one.
+func unproxiedFindings(b config.Bucket, a Actual) []Finding {
+	n := a.moved(b)
+	was, err := decodeRecords(a.Crumbs[crumbWas], plainTTL)
+	if n == nil || err != nil || n.Features.Provider == "cloudflare" || !slices.ContainsFunc(was, func(r providers.Record) bool { return r.Proxied }) {
+		return nil
+	}
+	return []Finding{{Warning, "unproxied", n.CNAME.Name + " was answered by the proxy of another provider before the switch",
+		n.Features.Provider + " has none: the record is restored as a plain one, which leads visitors to S3 itself, by http alone"}}
 }
 
 // aliasHijack says that the DNS leads one of the names to CloudFront by another

@@ -267,3 +267,135 @@ func TestZonesThatCannotBeListed(t *testing.T) {
 		})
 	}
 }
+
+// TestProxyAndHTTPS: a redirect behind a proxy that fetches by http never ends.
+func TestProxyAndHTTPS(t *testing.T) {
+	for protocol, want := range map[string]bool{"redirect-to-https": true, "https-only": true, "allow-all": false} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(1).only("www.example.org")
+			l.options.DNS[1].Features = providers.Features{Provider: "cloudflare", Flatten: true, InPlace: true}
+			l.options.DNS[1].Records = []sandbox.NamedRecord{{Name: "www.example.org", Record: providers.Record{Type: "CNAME", Value: "www.example.org.s3-website-eu-west-1.amazonaws.com", Proxied: true}}}
+			l.config.Buckets[0].Distribution.ViewerProtocol = &protocol
+			s := l.start(t)
+			p := s.plan(t.Context(), Migrate)
+			if blocked := p.Buckets[0].Standing == StandBlocked; blocked != want {
+				t.Fatalf("%s: %s, %+v", protocol, p.Buckets[0].Standing, p.Buckets[0].Findings)
+			}
+			if want && !strings.Contains(s.found(p, "proxied-https").Detail, "mode to Full") {
+				t.Errorf("%+v", p.Buckets[0].Findings)
+			}
+		})
+	}
+}
+
+// TestIPv6IsKept: who has no IPv4 is not lost without a word.
+func TestIPv6IsKept(t *testing.T) {
+	no := false
+	for name, want := range map[string]bool{"low.example.com": true, "fonts.example.com": false} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(1).only(name)
+			l.config.Buckets[0].Distribution.IPv6 = &no
+			p := l.start(t).plan(t.Context(), Migrate)
+			if got := slices.ContainsFunc(p.Buckets[0].Findings, func(f Finding) bool { return f.Code == "visitors-ipv6" }); got != want {
+				t.Errorf("%s: %+v", name, p.Buckets[0].Findings)
+			}
+		})
+	}
+}
+
+// TestUsesThatEnd: without a log settings hint at uses that CloudFront refuses; with
+// one they stop the bucket, unless they are accepted.
+func TestUsesThatEnd(t *testing.T) {
+	accept := func(b *config.Bucket) { b.Verify.Accept = []string{config.AcceptUses} }
+	part := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/public/*"}]}`
+	whole := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/*"}]}`
+	tests := map[string]struct {
+		bucket providers.Bucket
+		log    logLook
+		change func(*config.Bucket)
+		want   string
+	}{
+		"no hint":            {providers.Bucket{Policy: whole, CORS: anyOrigin()}, logLook{}, nil, ""},
+		"uploads":            {providers.Bucket{Policy: whole, CORS: []providers.CORSRule{{Methods: []string{"GET", "PUT"}}}}, logLook{}, nil, "warning uses-unknown"},
+		"a part is public":   {providers.Bucket{Policy: part}, logLook{}, nil, "warning uses-unknown"},
+		"a log without any":  {providers.Bucket{Policy: part, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Requests: 5}, nil, ""},
+		"a log with uploads": {providers.Bucket{Policy: whole, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Requests: 5, Writes: map[string]int{"PUT": 1}}, nil, "error log-methods"},
+		"accepted uploads":   {providers.Bucket{Policy: whole, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Requests: 5, Writes: map[string]int{"PUT": 1}}, accept, "warning log-methods"},
+		"signed":             {providers.Bucket{Policy: whole, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Requests: 5, Signed: 1}, nil, "error log-signed"},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			b := config.Bucket{Name: "b.example"}
+			if tc.change != nil {
+				tc.change(&b)
+			}
+			a := Actual{Bucket: &tc.bucket, Looks: looks{Log: tc.log}}
+			var got []string
+			for _, f := range slices.Concat(logFindings(b, a), useFindings(b, a)) {
+				got = append(got, string(f.Severity)+" "+f.Code)
+			}
+			if strings.Join(got, ",") != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestExpiringCertificates: one that ends within days is not taken, one that ends
+// within weeks is told.
+func TestExpiringCertificates(t *testing.T) {
+	const day = 24 * time.Hour
+	for left, want := range map[time.Duration]string{2 * time.Hour: "requested", 10 * day: "told", 60 * day: "taken"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newLab(1).only("low.example.com").start(t)
+			s.w.AddCertificate("", providers.Certificate{Names: []string{"*.example.com"}, NotAfter: time.Now().Add(left)})
+			p := s.plan(t.Context(), Migrate)
+			got := "taken"
+			if p.Buckets[0].Steps[0].Kind == CertificateRequest {
+				got = "requested"
+			}
+			if slices.ContainsFunc(p.Buckets[0].Findings, func(f Finding) bool { return f.Code == "certificate-expires" }) {
+				got = "told"
+			}
+			if got != want {
+				t.Errorf("%s left: %s, want %s: %+v", left, got, want, p.Buckets[0])
+			}
+		})
+	}
+}
+
+// TestProxiedZoneThatMoved: the way back of a proxied record at a provider that has
+// no proxy is a plain record, and it is said.
+func TestProxiedZoneThatMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(1).only("www.example.org")
+		l.options.DNS[1].Features = providers.Features{Provider: "cloudflare", Flatten: true, InPlace: true}
+		l.options.DNS[1].Records = []sandbox.NamedRecord{{Name: "www.example.org", Record: providers.Record{Type: "CNAME", Value: "www.example.org.s3-website-eu-west-1.amazonaws.com", Proxied: true}}}
+		s := l.start(t)
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		w := s.w.Providers()
+		moved := plainDNS{w.DNS[swapped]}
+		s.w.SetRecords(swapped, "www.example.org", []providers.Record{{Type: "CNAME", Value: s.w.Distributions()[0].Domain, TTL: time.Minute}})
+		pause1(t, time.Hour)
+		w.DNS[swapped] = moved
+		p, err := Make(t.Context(), w, s.c, Options{Goal: Rollback})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := s.found(p, "unproxied"); f.Severity != Warning || blocked(p.Buckets[0].Findings) {
+			t.Errorf("%+v", p.Buckets[0].Findings)
+		}
+		r := s.run(t.Context(), p, func(x *Executor) { x.World = w })
+		s.want(r, OutcomeRolled)
+		if got := showRecords(s.w.Records("www.example.org")); got != "CNAME www.example.org.s3-website-eu-west-1.amazonaws.com TTL 300s" {
+			t.Error(got)
+		}
+	})
+}
+
+// plainDNS is a provider without a proxy.
+type plainDNS struct{ providers.DNS }
+
+func (p plainDNS) Features() providers.Features {
+	return providers.Features{Provider: "route53", Swap: true}
+}

@@ -17,7 +17,7 @@ func siteFindings(b config.Bucket, a Actual) []Finding {
 	if a.Bucket == nil {
 		return nil
 	}
-	return slices.Concat(routingFindings(b, a), largeFindings(a), logFindings(b, a), acceptFindings(b))
+	return slices.Concat(routingFindings(b, a), largeFindings(a), logFindings(b, a), useFindings(b, a), acceptFindings(b))
 }
 
 // routingFindings: a rule without HostName leads to the host that S3 was asked
@@ -86,15 +86,73 @@ func logFindings(b config.Bucket, a Actual) []Finding {
 			n += l.Writes[m]
 			each = append(each, fmt.Sprintf("%d %s", l.Writes[m], m))
 		}
-		fs = append(fs, Finding{Warning, "log-methods", fmt.Sprintf("%d of %d requests by the name are neither GET nor HEAD", n, l.Requests),
-			fmt.Sprintf("%s, %s. CloudFront answers them 403 after the switch; have whoever sends them use the bucket's own endpoint, %s", strings.Join(each, ", "), seen, originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin))})
+		fs = append(fs, Finding{lostUse(b), "log-methods", fmt.Sprintf("%d of %d requests by the name are neither GET nor HEAD", n, l.Requests),
+			fmt.Sprintf("%s, %s. CloudFront answers them 403 after the switch; have whoever sends them use the bucket's own endpoint, %s%s", strings.Join(each, ", "), seen, originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin), usesAccept(b))})
 	}
 	if l.Signed > 0 {
-		fs = append(fs, Finding{Warning, "log-signed", fmt.Sprintf("%d of %d requests by the name are signed", l.Signed, l.Requests),
-			fmt.Sprintf("%d in the query (presigned links), %d in a header, %s. A signature is for one host, and CloudFront asks S3 under another: signed for %s they are refused after the switch; have them made for %s",
-				l.Presigned, l.Signed-l.Presigned, seen, b.Name, originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin))})
+		fs = append(fs, Finding{lostUse(b), "log-signed", fmt.Sprintf("%d of %d requests by the name are signed", l.Signed, l.Requests),
+			fmt.Sprintf("%d in the query (presigned links), %d in a header, %s. A signature is for one host, and CloudFront asks S3 under another: signed for %s they are refused after the switch; have them made for %s%s",
+				l.Presigned, l.Signed-l.Presigned, seen, b.Name, originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin), usesAccept(b))})
 	}
 	return fs
+}
+
+// lostUse is how grave a use is that ends with the switch: whoever needs it is a
+// visitor too.
+func lostUse(b config.Bucket) Severity {
+	if slices.Contains(b.Verify.Accept, config.AcceptUses) {
+		return Warning
+	}
+	return Error
+}
+
+func usesAccept(b config.Bucket) string {
+	if lostUse(b) == Warning {
+		return ""
+	}
+	return ". If they may be refused, write verify { accept = [\"" + config.AcceptUses + "\"] }"
+}
+
+// useFindings: nobody wrote down what the bucket is asked for, and its settings hint
+// at uses that CloudFront refuses.
+func useFindings(b config.Bucket, a Actual) []Finding {
+	if a.Bucket.Log.Bucket != "" && a.Looks.Log.Err == nil || lostUse(b) == Warning {
+		return nil
+	}
+	var hints []string
+	writes := func(m string) bool { return m == "PUT" || m == "POST" || m == "DELETE" }
+	if slices.ContainsFunc(a.Bucket.CORS, func(r providers.CORSRule) bool { return slices.ContainsFunc(r.Methods, writes) }) {
+		hints = append(hints, "its CORS rules let pages upload or delete")
+	}
+	if partlyPublic(b, a) {
+		hints = append(hints, "only a part of its objects is public, so others may be fetched by signed links")
+	}
+	if hints == nil {
+		return nil
+	}
+	return []Finding{{Warning, "uses-unknown", "bucket " + b.Name + " may be used in ways that CloudFront refuses",
+		strings.Join(hints, ", and ") + ". Signed links and uploads by the name end with the switch, and there is no access log to look into: have them made for " +
+			originDomain(b.Name, a.Bucket.Region, providers.RESTOrigin) + ", or switch S3's access log on and plan again a day later"}}
+}
+
+// partlyPublic says that the policy lets everybody read some objects and not all.
+func partlyPublic(b config.Bucket, a Actual) bool {
+	sts, err := parsePolicy(a.Bucket.Policy)
+	if err != nil {
+		return false
+	}
+	part := false
+	for _, st := range sts {
+		if st.deny() || !st.anonymous() || !st.about(actionRead) {
+			continue
+		}
+		patterns, all := st.objectsOf(b.Name)
+		if all {
+			return false
+		}
+		part = part || patterns != nil
+	}
+	return part
 }
 
 // acceptFindings say what the configuration lets through.
@@ -107,6 +165,9 @@ func acceptFindings(b config.Bucket) []Finding {
 		if slices.Contains(b.Verify.Accept, as.Name) {
 			each = append(each, as.Name+" ("+as.Means+")")
 		}
+	}
+	if slices.Contains(b.Verify.Accept, config.AcceptUses) {
+		each = append(each, config.AcceptUses+" (uploads and signed requests by the name are refused)")
 	}
 	return []Finding{{Note, "verify-accepts", "changes in " + strings.Join(b.Verify.Accept, ", ") + " are accepted",
 		"verify.accept lets visitors see another answer in: " + strings.Join(each, "; ") + ". Whatever means that they do not get the object stops the bucket all the same"}}

@@ -225,7 +225,7 @@ func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
 	if a.Dist == nil || !a.begun() {
 		return nil
 	}
-	var fs []Finding
+	fs := unproxiedFindings(b, a)
 	if a.Lost != nil {
 		f := *a.Lost
 		if o.AcceptS3Loss {

@@ -273,6 +273,9 @@ func comparison(w providers.World, b config.Bucket, a Actual, seed string) proof
 	o := proof.Options{Web: w.Web, Clock: w.Clock, Left: proof.Site{URL: "http://" + host, Dial: dial}, Seed: seed,
 		MaxRequests: b.Verify.MaxRequests, MaxBytes: b.Verify.MaxBytes}
 	for _, acc := range b.Verify.Accept {
+		if acc == config.AcceptUses {
+			continue // nothing that a comparison sees
+		}
 		o.Accept = append(o.Accept, proof.Aspect(acc))
 	}
 	kind := siteKind(b, a)

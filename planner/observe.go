@@ -88,8 +88,11 @@ type Actual struct {
 	Objects []providers.Object
 	Partial bool
 	// Certs are those that cover all names; Chosen is the one to use, or nil.
-	Certs       []providers.Certificate
-	Chosen      *providers.Certificate
+	Certs  []providers.Certificate
+	Chosen *providers.Certificate
+	// Live is the certificate of a finished bucket's distribution, read for drift
+	// alone; its Status is "gone" when ACM has none of that ARN.
+	Live        *providers.Certificate
 	Validations []validationActual
 	// Shared are the names of the certificate that is to be requested for several
 	// buckets, this one's among them; none where it gets one by itself. Alone: it

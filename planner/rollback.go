@@ -28,7 +28,7 @@ func oldRecords(b config.Bucket, a Actual, n NameActual) ([]providers.Record, er
 	if !ok { // lost, or never had: better the one it has than none
 		ttl, _ = n.ttl()
 	}
-	return decodeRecords(was, max(ttl, n.Features.MinTTL))
+	return n.fitting(decodeRecords(was, max(ttl, n.Features.MinTTL)))
 }
 
 // restored says that the name has its old records; also with the old TTL where

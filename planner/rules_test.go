@@ -619,7 +619,8 @@ func TestRule12ChooseCertificate(t *testing.T) {
 		"a foreign pending one":   {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, "", assets)}, ""},
 		"our pending one":         {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, assets, assets)}, "a"},
 		"ours for other names":    {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, assets, assets, "x.example.com")}, ""},
-		"issued before pending":   {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, assets, assets), cert("b", "ISSUED", 1, "", assets)}, "b"},
+		"issued before pending":   {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, assets, assets), cert("b", "ISSUED", 8, "", assets)}, "b"},
+		"pending before a week":   {[]providers.Certificate{cert("a", "PENDING_VALIDATION", 0, assets, assets), cert("b", "ISSUED", 6, "", assets)}, "a"},
 		"one that does not cover": {[]providers.Certificate{cert("a", "ISSUED", 10, "", "example.com", "*.other.com")}, ""},
 	}
 	for name, tc := range tests {

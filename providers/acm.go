@@ -44,6 +44,8 @@ type Certificate struct {
 	Names    []string
 	NotAfter time.Time
 	KeyType  string
+	// Imported: somebody else issued it, so ACM does not renew it.
+	Imported bool
 	// Tags is nil when the answer did not ask for them.
 	Tags map[string]string
 	// Validation has one entry a name; Record is empty for some seconds after

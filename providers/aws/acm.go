@@ -135,6 +135,7 @@ func (s *certificates) covering(ctx context.Context, row types.CertificateSummar
 		Names:    row.SubjectAlternativeNameSummaries,
 		NotAfter: sdk.ToTime(row.NotAfter),
 		KeyType:  keyType(row.KeyAlgorithm),
+		Imported: row.Type == types.CertificateTypeImported,
 	}
 	truncated := len(c.Names) == 0 || sdk.ToBool(row.HasAdditionalSubjectAlternativeNames)
 	covers := coversAll(c.Names, names)
@@ -206,6 +207,7 @@ func (s *certificates) read(ctx context.Context, arn string) (providers.Certific
 	c := providers.Certificate{
 		ARN: arn, Status: string(d.Status), FailureReason: string(d.FailureReason),
 		Names: domainFirst(sdk.ToString(d.DomainName), d.SubjectAlternativeNames), NotAfter: sdk.ToTime(d.NotAfter), KeyType: keyType(d.KeyAlgorithm),
+		Imported: d.Type == types.CertificateTypeImported,
 	}
 	for _, v := range d.DomainValidationOptions {
 		one := providers.Validation{Name: sdk.ToString(v.DomainName), Status: string(v.ValidationStatus)}
