@@ -154,12 +154,18 @@ func (s Style) statusTable(b *strings.Builder, groups []*statusGroup) {
 }
 
 // Fit is text as the lines of a terminal of that size: lines that are too wide end
-// early, and of lines that are too many the last says how many are left out.
+// early, and of lines that are too many one says how many are left out, before the
+// last one, which has the counts.
 func Fit(text string, columns, rows int) []string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if most := rows - 1; len(lines) > most && most > 0 {
+		last := lines[len(lines)-1]
 		left := len(lines) - most + 1
-		lines = append(lines[:most-1:most-1], fmt.Sprintf("and %d more lines, on a higher terminal", left))
+		if most < 3 {
+			lines = append(lines[:most-1:most-1], last)
+		} else {
+			lines = append(lines[:most-2:most-2], fmt.Sprintf("and %d more lines, on a higher terminal", left), last)
+		}
 	}
 	for i, l := range lines {
 		lines[i] = clippedColors(l, columns-1)

@@ -44,6 +44,9 @@ func TestStatusOfMany(t *testing.T) {
 		if len(lines) >= size[1] {
 			t.Errorf("%v: %d lines", size, len(lines))
 		}
+		if last := lines[len(lines)-1]; size[0] > 20 && !strings.Contains(last, "Status: ") {
+			t.Errorf("%v: the counts are cut: the last line is %q", size, last)
+		}
 		for _, l := range lines {
 			if Columns(l) >= size[0] {
 				t.Errorf("%v: %q", size, l)
