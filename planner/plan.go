@@ -31,16 +31,9 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	w = rememberPolicies(w)
 	leads := cmp.Or(o.leads, newChains(w, c))
 	uses := make([]use, len(chosen))
-	parts := partAll | partLazy | partLeft | PartAccess | partLockable | partEvidence
-	switch p.Goal {
-	case Rollback:
-		parts = PartTags | PartAuthoritative | PartResolvers | partFinished | PartAccess | partUnlock | partCount | partLeft
-	case UnlockBucket:
-		parts = PartTags | PartAccess | partUnlock
-	}
 	plans, before := make([]BucketPlan, len(chosen)), make([]bool, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
-		a, err := patiently(ctx, w, c, b, parts)
+		a, err := patiently(ctx, w, c, b, planned(p.Goal))
 		if stopsAll(ctx, err) {
 			return err
 		}
@@ -84,6 +77,17 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	quotas, beyond, err := preflight(ctx, w, uses)
 	p.Quotas, p.Findings = quotas, append(p.Findings, beyond...)
 	return p, err
+}
+
+// planned are the parts that a plan looks at.
+func planned(g Goal) Part {
+	switch g {
+	case Rollback:
+		return PartTags | PartAuthoritative | PartResolvers | partFinished | PartAccess | partUnlock | partCount | partLeft
+	case UnlockBucket:
+		return PartTags | PartAccess | partUnlock
+	}
+	return partAll | partLazy | partLeft | PartAccess | partLockable | partEvidence
 }
 
 // How often a look is made for a plan while the rate is exceeded, and while the
