@@ -94,8 +94,8 @@ func (a *app) runFlags(c *cobra.Command) {
 	a.flags.into.register(c)
 	f.BoolVar(&a.flags.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
-	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait")
-	durationFlag(f, &a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all; a sandbox waits to the end")
+	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait: after a switch nobody watches until the next run")
+	durationFlag(f, &a.flags.waitTimeout, "wait-timeout", time.Hour, "wait for at most `DURATION` in all, and switch nothing that it leaves no time to watch; a sandbox waits to the end")
 	a.lockFlags(c)
 }
 

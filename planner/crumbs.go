@@ -246,6 +246,10 @@ func checkCrumbs(b config.Bucket, a Actual) []Finding {
 			}
 		}
 	}
+	if id := b.Distribution.Adopt; id != "" && !a.switched() {
+		fs = append(fs, Finding{Note, "adopt-tags", "what manages distribution " + id + " has to leave edgeward's tags alone",
+			"edgeward keeps the way back, and that a bucket is held after it, in tags " + providers.TagPrefix + "…; Terraform takes tags away that it does not know, and the next scheduled apply would switch the name again. Write ignore_tags { key_prefixes = [\"" + providers.TagPrefix + "\"] } in its provider"})
+	}
 	return append(fs, roomFindings(b, a)...)
 }
 

@@ -409,11 +409,7 @@ func (br *bucketRun) step(ctx, sctx context.Context, st stage) error {
 		var hand *providers.ByHandError
 		var overtaken *overtakenError
 		var left *leftError
-		var over *waitError
 		switch {
-		case errors.As(err, &over):
-			br.emit(st.kind, EventWaiting, Verdict{Why: over.why})
-			return err
 		case errors.As(err, &left):
 			br.emit(st.kind, EventNote, Verdict{Why: left.Error()})
 			return nil
@@ -637,6 +633,11 @@ func (br *bucketRun) emit(k Kind, s EventStatus, v Verdict) {
 }
 
 func (br *bucketRun) fail(k Kind, err error) {
+	var over *waitError
+	if errors.As(err, &over) {
+		br.emit(k, EventWaiting, Verdict{Why: over.why})
+		return
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, errTooManyFailures) {
 		return
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,9 @@ func TestKeysAreWrittenWithTheFirstTag(t *testing.T) {
 					s.c.Buckets[0].Distribution.Adopt = s.w.AddDistribution("", newDistribution(low), foreign(2)).ID
 				}
 				s.w.StartVisitors(t.Context(), 20*time.Second)
+				if p := s.plan(t.Context(), Migrate); adopt != slices.ContainsFunc(p.Buckets[0].Findings, func(f Finding) bool { return f.Code == "adopt-tags" && f.Severity == Note }) {
+					t.Errorf("%+v", p.Buckets[0].Findings)
+				}
 				s.o.Until = DistributionCreate
 				s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
 				s.o.Until = ""

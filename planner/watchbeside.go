@@ -17,13 +17,12 @@ import (
 // the looks of traffic.watch begin beside dns.propagated. Only its time counts from
 // when the world answers.
 
-// codeResolvers is the code of an UnhealthyError: resolvers that answered before the
-// switch do not any more.
-const codeResolvers = "dns"
-
-// Resolvers have to refuse the name in so many looks in a row; where there is only
-// one of them, in more.
 const (
+	// codeResolvers is the code of an UnhealthyError: resolvers that answered before
+	// the switch do not any more.
+	codeResolvers = "dns"
+	// Resolvers have to refuse the name in so many looks in a row; where there is
+	// only one of them, in more.
 	refusedLooks    = 2
 	refusedLooksOne = 4
 )

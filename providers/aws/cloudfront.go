@@ -41,6 +41,7 @@ type distributions struct {
 	// tagged those whose tags it wrote, by ARN.
 	written map[string]written
 	tagged  map[string]tagged
+	unseen  map[string]unseen // by ARN
 }
 
 // listing is one complete ListDistributions.
@@ -80,10 +81,10 @@ type tagged struct {
 }
 
 func newDistributions(c *Client) *distributions {
-	d := &distributions{c: c, written: map[string]written{}, tagged: map[string]tagged{}}
+	d := &distributions{c: c, written: map[string]written{}, tagged: map[string]tagged{}, unseen: map[string]unseen{}}
 	d.list = newSweep(c, d.sweepList)
 	d.tags = newSweep(c, d.sweepTags)
-	d.one, d.oneTags = newSweeps(c, 0, d.read), newSweeps(c, 0, d.readTags)
+	d.one, d.oneTags = newSweeps(c, 0, d.read), newSweeps(c, 0, d.settledTags)
 	return d
 }
 
@@ -412,7 +413,7 @@ func full(d *types.Distribution, etag *string) (providers.Distribution, error) {
 // Tags implements providers.Distributions. They are shared as a Distribution is.
 func (d *distributions) Tags(ctx context.Context, arn string) (map[string]string, error) {
 	if providers.Urgent(ctx) {
-		return d.readTags(ctx, arn)
+		return d.settledTags(ctx, arn)
 	}
 	d.mu.Lock()
 	after := d.tagged[arn].order
@@ -455,6 +456,7 @@ func (d *distributions) SetTags(ctx context.Context, arn string, tags map[string
 	if err != nil {
 		return d.c.fail("tag distribution "+idOf(arn), "cloudfront:TagResource", err)
 	}
+	d.noteUnseen(arn, tags)
 	return nil
 }
 
@@ -509,6 +511,7 @@ func (d *distributions) Create(ctx context.Context, callerReference string, s pr
 	}
 	d.mu.Unlock()
 	d.noteTags(one.ARN, tags)
+	d.noteUnseen(one.ARN, tags)
 	return one, nil
 }
 
