@@ -72,6 +72,16 @@ func (l *loader) readBuckets(c *Config) []Bucket {
 	}
 	l.checkUnique(all)
 	if len(all) == 0 && !l.bare && !l.diags.HasErrors() {
+		empty := false
+		for _, b := range l.blocks["bucket"] {
+			if a := b.Body.Attributes["for_each"]; a != nil {
+				empty = true
+				l.warnf(place{rng: a.Expr.Range()}, "Nothing to do", "bucket %s has no instance: its for_each has no element.", quote(b.Labels[0]))
+			}
+		}
+		if empty {
+			return nil
+		}
 		l.warnf(place{rng: l.mainRange()}, "Nothing to do",
 			"The configuration has no bucket. Write one, such as bucket \"assets.example.com\" {}.")
 	}
@@ -107,12 +117,14 @@ func (l *loader) readBucketBlock(b *hclsyntax.Block, defaults block, c *Config) 
 		both := own
 		both.layers = append(slices.Clone(own.layers), defaults.layers...)
 		pb := placedBucket{Bucket: Bucket{Address: in.address, Range: b.DefRange()}}
+		l.address, l.many = in.address, len(instances) > 1
 		l.readCommon(both, &pb, c)
 		l.readName(b, own, &pb, len(instances))
 		l.readNames(b, own, both, &pb, c, used)
 		pb.Distribution.Adopt, pb.adoptAt = readAdopt(own)
 		out = append(out, pb)
 	}
+	l.address, l.many = "", false
 	for _, n := range b.Body.Blocks {
 		if n.Type == "cname" && len(n.Labels) == 1 && !used[n] && len(instances) > 0 && !l.namesBroken(out) {
 			l.errorf(place{rng: n.DefRange()}, "Name is not in cnames",
@@ -228,9 +240,10 @@ func isSet(b block, name string) bool {
 
 // readCommon reads what a bucket and the defaults have in common.
 func (l *loader) readCommon(b block, pb *placedBucket, c *Config) {
-	pb.Region = deref(b.text("region", region))
+	pb.Region = deref(b.text("region", filled("region", region)))
+	l.knownRegion(b, pb.Region)
 	pb.Account, _ = b.accountRef("aws")
-	pb.Wave = deref(b.text("wave", waveOf(c.Rollout)))
+	pb.Wave = deref(b.text("wave", filled("wave", waveOf(c.Rollout))))
 	pb.Origin = "auto"
 	if s := b.enum("origin", []string{"auto", "rest", "website"}); s != nil {
 		pb.Origin = *s

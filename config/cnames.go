@@ -123,7 +123,7 @@ func (l *loader) match(cn *CNAME, at place, c *Config) {
 			"%q needs a DNS provider, and there is none. Write dns_provider \"route53\" \"main\" { zones = [%q] }, with the zone that holds the name.", cn.Name, parentName(cn.Name)))
 		return
 	}
-	l.report(hcl.DiagError, at, flawf("Name is in no zone",
+	l.reportAlike("zone "+parentName(cn.Name), at, flawf("Name is in no zone",
 		"%q is in no zone of any dns_provider. The zones are %s. Add the name's zone to the provider that holds it.", cn.Name, zoneList(c.DNSProviders)))
 }
 

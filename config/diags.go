@@ -61,10 +61,16 @@ func (l *loader) warnf(at place, summary, detail string, args ...any) {
 func (l *loader) add(d *hcl.Diagnostic) {
 	redact(d)
 	key := fmt.Sprintf("%d\x00%v\x00%s\x00%s", d.Severity, d.Subject, d.Summary, d.Detail)
-	if l.seen[key] {
+	if had := l.said[key]; had != nil {
+		had.also(l.address)
 		return
 	}
-	l.seen[key] = true
+	f := &finding{Diagnostic: d}
+	if l.many {
+		f.also(l.address)
+		l.alike(fmt.Sprintf("%d\x00%v\x00%s", d.Severity, d.Subject, d.Summary), f)
+	}
+	l.said[key] = f
 	l.diags = append(l.diags, d)
 }
 

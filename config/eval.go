@@ -30,6 +30,7 @@ func (l *loader) evalAs(expr hcl.Expression, ctx *hcl.EvalContext, s secrecy) (v
 	for _, d := range diags {
 		nameAttributes(d)
 		explainPanic(d)
+		explainDuplicate(d)
 		if s == hidden {
 			hide(d)
 		}

@@ -32,7 +32,12 @@ type loader struct {
 	o     Options
 	files Files
 	diags hcl.Diagnostics
-	seen  map[string]bool
+	// said are the findings by what they say, groups those that are alike (alike.go).
+	said   map[string]*finding
+	groups map[string]*group
+	// address is the bucket that is being read, and many: its block makes several.
+	address string
+	many    bool
 	// more are blocks that are read as if they stood in the folder, and bare: a
 	// configuration without a bucket is as it should be (LoadFound).
 	more map[string][]byte
@@ -65,7 +70,7 @@ func Load(dir string, o Options) (*Config, Files, hcl.Diagnostics) {
 func newLoader(dir string, o Options) *loader {
 	l := &loader{
 		dir: dir, o: o,
-		files: Files{}, seen: map[string]bool{}, broken: map[string]bool{},
+		files: Files{}, said: map[string]*finding{}, groups: map[string]*group{}, broken: map[string]bool{},
 		blocks:    map[string][]*hclsyntax.Block{},
 		variables: map[string]*variable{},
 		locals:    map[string]*local{},
@@ -82,6 +87,7 @@ func (l *loader) load(c *Config) {
 	if l.parseAll() {
 		l.evaluate(c)
 	}
+	l.gather()
 	sortDiags(l.diags)
 	l.maskSecrets()
 }

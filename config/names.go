@@ -82,7 +82,7 @@ func dnsName(s, summary string) *flaw {
 	case !isASCII(s):
 		return flawf(summary, "%q has characters outside ASCII. Write its punycode form, which begins with \"xn--\" in each such label.", s)
 	case s != strings.ToLower(s):
-		return flawf(summary, "Names are written in lower case: write %q.", strings.ToLower(s))
+		return flawf(summary, "Names are written in lower case: write %q.", strings.TrimRight(strings.ToLower(s), "."))
 	case strings.HasSuffix(s, "."):
 		return flawf(summary, "Names are written without a trailing dot: write %q.", strings.TrimRight(s, "."))
 	case strings.Contains(s, "*"):

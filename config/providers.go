@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -233,6 +234,41 @@ func region(s string) *flaw {
 		return nil
 	}
 	return flawf("Invalid region", "%q is not a region's name. Write one such as \"eu-west-1\".", s)
+}
+
+// filled is rule, with what to write where a field of a CSV file may be empty.
+func filled(attribute string, r rule) rule {
+	return func(s string) *flaw {
+		if s == "" {
+			return flawf("Invalid "+attribute, "The text is empty. Leave %[1]s out, or write null; where rows may have none: %[1]s = each.value.%[1]s == \"\" ? null : each.value.%[1]s.", attribute)
+		}
+		return r(s)
+	}
+}
+
+// knownRegion warns of a region that AWS had not when this was written. It may be
+// new, so it is no error.
+func (l *loader) knownRegion(b block, name string) {
+	if name == "" || slices.Contains(regions(), name) {
+		return
+	}
+	hint := "If it is new, all is well; S3 is asked for the region when it is left out."
+	if near := DidYouMean(name, regions()); near != "" {
+		hint = fmt.Sprintf("Did you mean %q?", near)
+	}
+	_, at, _ := b.value("region", cty.String, shown)
+	l.warnf(at, "Unknown region", "edgeward knows no region %q. %s", name, hint)
+}
+
+// regions are those of all partitions [aws-sdk-go-v2, the partitions' metadata].
+func regions() []string {
+	return strings.Fields(`
+		af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1
+		ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1
+		cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-isoe-west-1 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2
+		eu-west-3 eusc-de-east-1 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2
+		us-gov-east-1 us-gov-west-1 us-iso-east-1 us-iso-west-1 us-isob-east-1 us-isob-west-1 us-isof-east-1 us-isof-south-1
+		us-west-1 us-west-2`)
 }
 
 func roleARN(s string) *flaw {

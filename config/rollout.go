@@ -27,6 +27,7 @@ func (l *loader) readRollout() Rollout {
 		return r
 	}
 	l.checkShape(v.layers[0].body, rolloutShape())
+	first := map[string]hcl.Range{}
 	for _, b := range v.layers[0].body.Blocks {
 		if b.Type != "wave" || len(b.Labels) != 1 {
 			continue
@@ -38,9 +39,10 @@ func (l *loader) readRollout() Rollout {
 			continue
 		}
 		if slices.ContainsFunc(r.Waves, func(w Wave) bool { return w.Name == name }) {
-			l.errorf(place{rng: b.DefRange()}, "Duplicate wave block", "The wave %q is defined already. Waves run in the order of their blocks, each once.", name)
+			l.errorf(place{rng: b.DefRange()}, "Duplicate wave block", "The wave %q is defined already at %s. Waves run in the order of their blocks, each once.", name, where(first[name]))
 			continue
 		}
+		first[name] = b.DefRange()
 		w := block{l: l, at: b.DefRange(), layers: []layer{{b.Body, l.ctx}}}
 		soak, _ := w.duration("soak", nil)
 		r.Waves = append(r.Waves, Wave{

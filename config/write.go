@@ -149,14 +149,14 @@ func Batch(found []Found, sheet, label string) (blocks, rows []byte, addresses m
 	var b, c bytes.Buffer
 	w := csv.NewWriter(&c)
 	// Errors of a buffer there are none.
-	_ = w.Write([]string{"bucket", "region", "block"})
+	_ = w.Write([]string{"bucket", "region", "wave", "block"})
 	for i, key := range keys {
 		name := label
 		if i > 0 {
 			name = fmt.Sprintf("%s_%d", label, i+1)
 		}
 		for _, f := range groups[key] {
-			_ = w.Write([]string{f.Bucket, f.Region, name})
+			_ = w.Write([]string{f.Bucket, f.Region, "", name})
 			addresses[f.Bucket] = "bucket." + name + "[" + quote(f.Bucket) + "]"
 		}
 		if i > 0 {
@@ -183,10 +183,9 @@ func batchBlock(name, sheet string, of []Found) []byte {
 		}
 	}
 	fmt.Fprintf(&b, "bucket %s {\n  for_each = { for s in csvdecode(file(%s)) : s.bucket => s if s.block == %s }\n", quote(name), quote(sheet), quote(name))
-	b.WriteString("  name = each.value.bucket\n  region = each.value.region\n")
-	if slices.ContainsFunc(of, func(f Found) bool { return f.Region == "" }) {
-		text := bytes.Replace(b.Bytes(), []byte("region = each.value.region"), []byte(`region = each.value.region == "" ? null : each.value.region`), 1)
-		b = *bytes.NewBuffer(slices.Clone(text))
+	b.WriteString("  name = each.value.bucket\n")
+	for _, field := range []string{"region", "wave"} { // either may be empty, now or once somebody edits the rows
+		fmt.Fprintf(&b, "  %[1]s = each.value.%[1]s == \"\" ? null : each.value.%[1]s\n", field)
 	}
 	if a := of[0].Account; a != "" {
 		b.WriteString("  aws = aws." + a + "\n")

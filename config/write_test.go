@@ -94,13 +94,15 @@ bucket "site" {
   for_each = { for s in csvdecode(file("sites.csv")) : s.bucket => s if s.block == "site" }
   name     = each.value.bucket
   region   = each.value.region == "" ? null : each.value.region
+  wave     = each.value.wave == "" ? null : each.value.wave
 }
 
 # A row of sites.csv is a bucket.
 bucket "site_2" {
   for_each = { for s in csvdecode(file("sites.csv")) : s.bucket => s if s.block == "site_2" }
   name     = each.value.bucket
-  region   = each.value.region
+  region   = each.value.region == "" ? null : each.value.region
+  wave     = each.value.wave == "" ? null : each.value.wave
   aws      = aws.shop
 }
 
@@ -110,7 +112,7 @@ bucket "site_2" {
 	if d := cmp.Diff(want, string(blocks)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff("bucket,region,block\na.example.com,eu-west-1,site\nb.example.com,,site\nc.example.com,eu-west-1,site_2\n", string(rows)); d != "" {
+	if d := cmp.Diff("bucket,region,wave,block\na.example.com,eu-west-1,,site\nb.example.com,,,site\nc.example.com,eu-west-1,,site_2\n", string(rows)); d != "" {
 		t.Error(d)
 	}
 	dir := t.TempDir()

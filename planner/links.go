@@ -35,9 +35,15 @@ func seedOf(b config.Bucket) string { return digest("links", b.Name)[:12] }
 
 // proven says whether a proof of the links is young enough, and was made for the
 // ETag that the distribution has and the links that are asked for (rule 7). Another run may have written it since
-// this look began; one far in the future is of a wrong clock.
+// this look began; one far in the future is of a wrong clock. One from before the
+// names went back does not count: who lets them be switched again has changed
+// something.
 func proven(b config.Bucket, a Actual) bool {
 	at, etag, asked, ok := a.Crumbs.proof()
+	hold, _, _ := strings.Cut(a.Crumbs[crumbHold], "/")
+	if back, held := readTime(hold); held && !at.After(back) {
+		return false
+	}
 	return ok && a.Dist != nil && etag == a.Dist.ETag && asked == askedOf(b.Verify) && !at.After(a.Now.Add(meanwhile)) && a.Now.Sub(at) <= b.Verify.MaxAge
 }
 
@@ -239,7 +245,19 @@ func verifyLinks(ctx context.Context, s scene) error {
 // errNothingReadable: both sites refuse alike what was asked, which proves
 // nothing about what visitors get.
 func errNothingReadable() error {
-	return errors.New("no test link is publicly readable at S3, so nothing is proven; name some in verify { paths = [\"/…\"] }")
+	return &nothingReadableError{}
+}
+
+// nothingReadableError says that nobody can read what was picked.
+type nothingReadableError struct{}
+
+func (*nothingReadableError) Error() string {
+	return "no test link is publicly readable at S3, so nothing is proven"
+}
+
+// Hint says what to do.
+func (*nothingReadableError) Hint() string {
+	return "nobody was sent to CloudFront. If visitors are to read the bucket, let them (its policy, or the objects' ACLs); if they read other objects than those that were picked, name some in verify { paths = [\"/…\"] }; then run it again"
 }
 
 // remaining is what is left of a bound on requests.

@@ -189,7 +189,7 @@ type Progress struct {
 // Outcome is what was found for one target.
 type Outcome struct {
 	Path string `json:"path"`
-	// Readable: the left answered with less than 300.
+	// Readable: the left answered with less than 300, and the target is no Aside.
 	Readable bool `json:"readable,omitempty"`
 	// Refused is true when the left refused it (403), so it is no test link.
 	Refused     bool         `json:"refused,omitempty"`
