@@ -47,7 +47,7 @@ func invent(o *sandbox.Options, p *sandbox.Provider, zone string) int {
 		{"assets", "assets." + zone + ".s3." + sandboxRegion + ".amazonaws.com", public},
 		{"www", "www." + zone + "." + websiteEndpoint(sandboxRegion), site},
 		{"media", "media." + zone + ".s3.us-west-2.amazonaws.com", public},
-		{"cdn", "assets." + zone, public},
+		{"cdn", "static." + zone, public},
 		{"internal", "internal." + zone + ".s3." + sandboxRegion + ".amazonaws.com", private},
 		{"partner", "partner." + zone + ".s3.amazonaws.com", &sandbox.Bucket{Foreign: true}},
 		{"static", "assets." + zone + ".s3." + sandboxRegion + ".amazonaws.com", gone},

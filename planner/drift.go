@@ -180,7 +180,7 @@ func liveCertificate(ctx context.Context, w providers.World, b config.Bucket, a 
 	port := w.Accounts[b.Account].Certificates
 	certs, err := port.Covering(ctx, a.Dist.Settings.Aliases)
 	if err != nil {
-		return fmt.Errorf("look for the certificate of distribution %s: %w", a.Dist.ID, err)
+		return providers.Doing(err, "look for the certificate of distribution %s", a.Dist.ID)
 	}
 	if i := slices.IndexFunc(certs, func(c providers.Certificate) bool { return c.ARN == arn }); i >= 0 {
 		a.Live = &certs[i]
@@ -191,7 +191,7 @@ func liveCertificate(ctx context.Context, w providers.World, b config.Bucket, a 
 	case errors.Is(err, providers.ErrNotFound):
 		c = providers.Certificate{ARN: arn, Status: "gone"}
 	case err != nil:
-		return fmt.Errorf("read certificate %s: %w", arn, err)
+		return providers.Doing(err, "read certificate %s", arn)
 	}
 	a.Live = &c
 	return nil

@@ -363,6 +363,9 @@ func (ch *chains) add(set providers.RecordSet) {
 // only the bucket's own, so it would answer theirs with 403. A name that the
 // distribution has as its alias already is served by it.
 func (ch *chains) findings(b config.Bucket, a Actual) []Finding {
+	if a.Bucket == nil {
+		return nil // it is not there, or may not be read, and is not moved
+	}
 	var fs []Finding
 	for _, n := range a.Names {
 		if n.Serves != servesS3 {

@@ -237,7 +237,7 @@ func TestLogLook(t *testing.T) {
 			says[f.Code] = f.Summary
 		}
 		want := map[string]string{"log-methods": "1 of 5 requests by the name are neither GET nor HEAD", "log-signed": "1 of 5 requests by the name are signed"}
-		if diff := cmp.Diff(want, says); diff != "" || b.Standing == StandBlocked {
+		if diff := cmp.Diff(want, says); diff != "" || b.Standing != StandBlocked {
 			t.Error(diff, b.Standing)
 		}
 	})

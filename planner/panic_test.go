@@ -71,7 +71,7 @@ dns_provider "route53" "main" {
 				if n.Verdict != ByHand || !n.Takeover || n.Account != "" {
 					t.Errorf("%+v", n)
 				}
-			case "regional.example.com":
+			case "plain.example.com":
 				if n.Verdict != Ready || n.Account != "shop" {
 					t.Errorf("%+v", n)
 				}
