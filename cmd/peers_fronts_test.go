@@ -58,7 +58,8 @@ type fronts struct {
 
 	requests atomic.Int64 // at the edge
 
-	// relist is how long an edge goes by what it knows of the distributions.
+	// relist is how long an edge goes by what it knows of a distribution; one that it
+	// does not know it looks for sooner.
 	relist time.Duration
 
 	mu       sync.Mutex
@@ -224,7 +225,8 @@ func (f *fronts) websiteOf(ctx context.Context, bucket string) (*s3.GetBucketWeb
 func (f *fronts) distribution(ctx context.Context, host string) (types.DistributionSummary, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.listed) > f.relist {
+	_, known := f.deployed[host]
+	if age := time.Since(f.listed); age > f.relist || !known && age > 200*time.Millisecond {
 		byAlias := map[string]types.DistributionSummary{}
 		pages := cloudfront.NewListDistributionsPaginator(f.cdn, &cloudfront.ListDistributionsInput{})
 		for pages.HasMorePages() {
