@@ -138,6 +138,10 @@ func (a *app) planAndExecute(ctx context.Context, c *cobra.Command, args []strin
 			return err
 		}
 	}
+	if w.sandbox != nil && o.Goal == planner.Migrate && o.Shard.Of > 1 && len(w.config.Rollout.Waves) > 0 && o.Until == "" && a.flags.wait {
+		return refuse("leave -shard out; edgeward plan -sandbox -shard="+o.Shard.String()+" shows the part",
+			"in a sandbox the waves of shard %s would never begin: they wait for the other shards' buckets, and no other run moves those there", o.Shard)
+	}
 	p, err := planner.Make(ctx, w.World, w.config, o)
 	if err != nil {
 		return err
@@ -289,6 +293,7 @@ func (a *app) execute(ctx context.Context, c *cobra.Command, w world, x *planner
 		a.flags.waitTimeout = sandboxPatience
 	}
 	a.approves(w)
+	commands.Simulated = w.sandbox != nil
 	t := a.newTeller(w, p)
 	x.World, x.Config, x.Events = w.World, w.config, t.event
 	x.NoWait, x.WaitTimeout = !a.flags.wait, a.flags.waitTimeout

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ Exit codes:
 	}
 	a.worldFlags(c)
 	f := c.Flags()
-	f.StringVar(&folder, "out-dir", "", "write a file a bucket, and those that they share, into the folder `DIR`; no file is replaced")
+	f.StringVar(&folder, "out-dir", "", "write a file a bucket, and those that they share, into the folder `DIR`, which is made if need be; no file is replaced")
 	f.BoolVar(&a.flags.detailedExitCode, "detailed-exitcode", false, "exit with 2 when a bucket was left out")
 	return c
 }
@@ -100,11 +101,16 @@ func folderFor(folder string) error {
 	if folder == "" {
 		return nil
 	}
-	info, err := os.Stat(folder)
-	if err != nil || !info.IsDir() {
-		return refuse("make it first, or name another", "-out-dir=%s is no folder", folder)
+	stands := folder
+	info, err := os.Stat(stands)
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(stands) != stands { // it will be made
+		stands = filepath.Dir(stands)
+		info, err = os.Stat(stands)
 	}
-	return writable(filepath.Join(folder, "edgeward.tf"))
+	if err != nil || !info.IsDir() {
+		return refuse("name a folder, or where one can be made", "-out-dir=%s is no folder", folder)
+	}
+	return writable(filepath.Join(stands, "edgeward.tf"))
 }
 
 // exported writes what there is, and says what is missing.
@@ -136,6 +142,9 @@ func (a *app) writeExport(files []view.TerraformFile, folder string) error {
 		if _, err := os.Lstat(name); err == nil {
 			return refuse("move it away, or name another folder", "%s exists; export overwrites nothing", name)
 		}
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("make the folder %s: %w", folder, bareError(err))
 	}
 	var written []string
 	for _, f := range files {

@@ -92,6 +92,7 @@ func (a *app) runFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.flags.json, "json", false, "write one event a line as JSON, the report last; needs -auto-approve")
 	a.flags.into.register(c)
+	f.Lookup("json-into").Usage = "write the whole run as JSON to `FILE` too: plan, events, report"
 	f.BoolVar(&a.flags.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&a.flags.input, "input", true, "ask for approval; -input=false refuses instead of asking")
 	f.BoolVar(&a.flags.wait, "wait", true, "wait for what takes time; -wait=false ends at the first wait: after a switch nobody watches until the next run")

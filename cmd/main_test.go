@@ -194,7 +194,7 @@ func TestInterruptedApplyReports(t *testing.T) {
 	if code != exitInterrupted {
 		t.Errorf("exit code %d", code)
 	}
-	if want := "To go on: edgeward apply -auto-approve -sandbox\n"; !strings.Contains(stdout.String(), want) {
+	if want := "A sandbox is made anew each run"; !strings.Contains(stdout.String(), want) {
 		t.Errorf("the report does not say %q:\n%s", want, stdout.String())
 	}
 }

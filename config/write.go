@@ -36,11 +36,18 @@ const commentWidth = 100
 // write it.
 func Blocks(found []Found) []byte {
 	var b bytes.Buffer
+	alike := alikeSaid(found)
 	for i, f := range found {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		writeSaid(&b, f.Said)
+		for _, text := range f.Said {
+			if names := alike[f.without(text)]; names != nil && names[0] != f.Bucket {
+				code, _, _ := strings.Cut(text, ": ")
+				text = code + ": as for " + names[0]
+			}
+			writeSaid(&b, []string{text})
+		}
 		text := Format(f.block())
 		if f.Off {
 			text = commented(text)
@@ -69,6 +76,28 @@ func (f Found) block() []byte {
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
+}
+
+// without is text without the name of the bucket.
+func (f Found) without(text string) string { return strings.ReplaceAll(text, f.Bucket, "\x00") }
+
+// alikeSaid are the buckets of which the very same is said but for their names, in
+// their order, by that text; only where there are more than two.
+func alikeSaid(found []Found) map[string][]string {
+	alike := map[string][]string{}
+	for _, f := range found {
+		for i, text := range f.Said {
+			if i > 0 { // the first line says what stands there
+				alike[f.without(text)] = append(alike[f.without(text)], f.Bucket)
+			}
+		}
+	}
+	for text, names := range alike {
+		if len(names) < 3 {
+			delete(alike, text)
+		}
+	}
+	return alike
 }
 
 // writeSaid writes the comment above a block.
@@ -175,11 +204,18 @@ func Batch(found []Found, sheet, label string) (blocks, rows []byte, addresses m
 func batchBlock(name, sheet string, of []Found) []byte {
 	var b bytes.Buffer
 	b.WriteString("# A row of " + harmless(sheet) + " is a bucket.\n")
+	alike := alikeSaid(of)
 	for _, f := range of {
 		for i, text := range f.Said {
-			if i > 0 { // the first line says what the row shows
-				writeSaid(&b, []string{f.Bucket + ": " + text})
+			names := alike[f.without(text)]
+			if i == 0 || names != nil && names[0] != f.Bucket { // the first line says what the row shows
+				continue
 			}
+			text = f.Bucket + ": " + text
+			if names != nil {
+				text += "; alike: " + strings.Join(names[1:], ", ")
+			}
+			writeSaid(&b, []string{text})
 		}
 	}
 	fmt.Fprintf(&b, "bucket %s {\n  for_each = { for s in csvdecode(file(%s)) : s.bucket => s if s.block == %s }\n", quote(name), quote(sheet), quote(name))

@@ -155,3 +155,19 @@ func TestLoadFound(t *testing.T) {
 		t.Errorf("wrong: %v", wrong)
 	}
 }
+
+// TestAlikeIsSaidOnce: what is said of many buckets alike stands once, with their
+// names.
+func TestAlikeIsSaidOnce(t *testing.T) {
+	var found []Found
+	for _, name := range []string{"a.example.com", "b.example.com", "c.example.com"} {
+		found = append(found, Found{Bucket: name, Said: []string{"needs an answer: x", "ttl-kept: " + name + " keeps a TTL"}})
+	}
+	if text := string(Blocks(found)); strings.Count(text, "keeps a TTL") != 1 || strings.Count(text, "# ttl-kept: as for a.example.com\n") != 2 {
+		t.Error(text)
+	}
+	blocks, _, _ := Batch(found, "sites.csv", "site")
+	if text := string(blocks); strings.Count(text, "keeps a TTL") != 1 || !strings.Contains(text, "a.example.com keeps a TTL; alike: b.example.com, c.example.com\n") {
+		t.Error(text)
+	}
+}

@@ -141,6 +141,9 @@ func (s *search) explain(n *FoundName, fs []Finding) []Finding {
 		}
 		out = append(out, f)
 	}
+	if n.Takeover { // how the bucket would be moved is no question where there is none
+		out = slices.DeleteFunc(out, func(f Finding) bool { return f.Severity != Error })
+	}
 	slices.SortStableFunc(out, func(x, y Finding) int { return severityRank(x.Severity) - severityRank(y.Severity) })
 	return out
 }

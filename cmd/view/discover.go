@@ -17,9 +17,10 @@ const unnamedShown = 20
 // counts. Notes stand only in the other forms.
 func Discovery(d planner.Discovery, s Style) string {
 	var b strings.Builder
+	alike := alikeNames(d)
 	for _, n := range d.Names {
-		if n.Verdict != planner.Ready {
-			s.foundName(&b, n)
+		if names := alike[n.Name]; n.Verdict != planner.Ready && (names == nil || names[0] == n.Name) {
+			s.foundName(&b, n, names)
 		}
 	}
 	s.readyNames(&b, d)
@@ -76,7 +77,35 @@ func foundWord(n planner.FoundName) string {
 	return string(n.Verdict)
 }
 
-func (s Style) foundName(b *strings.Builder, n planner.FoundName) {
+// alikeFrom is from how many names on what is found of them alike is said once.
+const alikeFrom = 3
+
+// alikeNames are, for each name of which the very same is said as of others but for
+// the name itself, all of them in their order.
+func alikeNames(d planner.Discovery) map[string][]string {
+	groups := map[string][]string{}
+	for _, n := range d.Names {
+		key := foundWord(n)
+		for _, f := range n.Findings {
+			if f.Severity != planner.Note {
+				key += "\n" + f.Code + strings.ReplaceAll(f.Summary+f.Detail, n.Name, "\x00")
+			}
+		}
+		groups[key] = append(groups[key], n.Name)
+	}
+	alike := map[string][]string{}
+	for _, names := range groups {
+		if len(names) >= alikeFrom {
+			for _, name := range names {
+				alike[name] = names
+			}
+		}
+	}
+	return alike
+}
+
+// foundName is what is said of a name, and of those alike, of which it is the first.
+func (s Style) foundName(b *strings.Builder, n planner.FoundName, alike []string) {
 	color := green
 	switch {
 	case n.Verdict == planner.ByHand:
@@ -98,6 +127,15 @@ func (s Style) foundName(b *strings.Builder, n planner.FoundName) {
 		}
 	}
 	s.findings(b, fs)
+	if alike != nil {
+		names := alike[1:]
+		more := ""
+		if len(names) > unnamedShown {
+			more = fmt.Sprintf(" and %d more: -json names all", len(names)-unnamedShown)
+			names = names[:unnamedShown]
+		}
+		s.hang(b, "  alike    ", 11, visible(strings.Join(names, ", "))+more)
+	}
 	b.WriteByte('\n')
 }
 

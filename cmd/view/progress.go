@@ -30,6 +30,7 @@ type Progress struct {
 	buckets map[string]*bucketProgress
 	waits   map[string]time.Time // the last line of a waiting step
 	counted time.Time
+	began   time.Time // the first time that was said
 	live    *Live
 }
 
@@ -154,7 +155,7 @@ func (p *Progress) line(b *strings.Builder, e planner.Event) {
 	if color != "" {
 		word = p.style.paint(color, word)
 	}
-	fmt.Fprintf(b, "%s %s: %s", clockTime(e.Time), subject, word)
+	fmt.Fprintf(b, "%s %s: %s", p.clock(e.Time), subject, word)
 	if e.Why != "" {
 		b.WriteString(", " + e.Why)
 	}
@@ -183,7 +184,7 @@ func (p *Progress) waveLine(b *strings.Builder, e planner.Event) {
 	if e.Until != nil && !strings.Contains(why, "until ") {
 		text += ", until " + day(*e.Until, e.Time)
 	}
-	fmt.Fprintf(b, "%s %s: %s\n", clockTime(e.Time), p.style.paint(bold, waveTitle(e.Wave)), text)
+	fmt.Fprintf(b, "%s %s: %s\n", p.clock(e.Time), p.style.paint(bold, waveTitle(e.Wave)), text)
 }
 
 // Counts is the line that says how far the run is at the time now.
@@ -199,7 +200,7 @@ func (p *Progress) Counts(now time.Time) string {
 			waiting++
 		}
 	}
-	line := fmt.Sprintf("%s %d of %d done, %d waiting", clockTime(now), done, p.total, waiting)
+	line := fmt.Sprintf("%s %d of %d done, %d waiting", p.clock(now), done, p.total, waiting)
 	if failed > 0 {
 		line += fmt.Sprintf(", %d failed", failed)
 	}
@@ -215,6 +216,15 @@ func (p *Progress) Counts(now time.Time) string {
 		}
 	}
 	return line
+}
+
+// clock is the time of a line, with its day once that is another than the first
+// line's.
+func (p *Progress) clock(t time.Time) string {
+	if p.began.IsZero() {
+		p.began = t
+	}
+	return day(t, p.began)
 }
 
 // clockTime is a time of the day where the time came from.

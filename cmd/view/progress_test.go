@@ -46,3 +46,29 @@ func TestProgressOfMany(t *testing.T) {
 	b.WriteString(p.Tick(liveStart.Add(61 * time.Second)))
 	golden(t, "progress-500.txt", b.String())
 }
+
+// TestProgressOfDays: a line of another day than the first has its date.
+func TestProgressOfDays(t *testing.T) {
+	p := NewProgress(planner.Plan{Buckets: []planner.BucketPlan{{Address: "bucket.a"}}}, Style{})
+	e := planner.Event{Time: liveStart, Address: "bucket.a", Kind: planner.DNSSwitch, Status: planner.EventDone}
+	if got := p.Event(e); strings.Contains(got, liveStart.Format(time.DateOnly)) {
+		t.Error(got)
+	}
+	e.Time = liveStart.AddDate(0, 0, 2)
+	if got := p.Event(e); !strings.Contains(got, e.Time.Format("2006-01-02 15:04:05")+" bucket.a") {
+		t.Error(got)
+	}
+}
+
+// TestFoundAlike: what is found of many names alike is said once, with their names.
+func TestFoundAlike(t *testing.T) {
+	var d planner.Discovery
+	for _, name := range []string{"a.example.com", "b.example.com", "c.example.com"} {
+		d.Names = append(d.Names, planner.FoundName{Name: name, Verdict: planner.NeedsAnswer,
+			Findings: []planner.Finding{{Severity: planner.Warning, Code: "ttl-kept", Summary: name + " keeps a TTL", Detail: "of an hour"}}})
+	}
+	text := Discovery(d, Style{})
+	if strings.Count(text, "keeps a TTL") != 1 || !strings.Contains(text, "  alike    b.example.com, c.example.com\n") {
+		t.Error(text)
+	}
+}

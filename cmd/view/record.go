@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,7 @@ func ReadRun(text []byte) (Run, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return r, fmt.Errorf("it is not as edgeward wrote it: %w", err)
 	}
+	r.Commands.Simulated = r.Sandbox
 	major, _, _ := strings.Cut(planner.FormatVersion, ".")
 	if m, _, _ := strings.Cut(r.FormatVersion, "."); m != major {
 		return r, fmt.Errorf("its format is version %s, written by edgeward %s, and this edgeward reads version %s.x", r.FormatVersion, r.Edgeward, major)
@@ -102,6 +104,7 @@ func NewRecord(runs []RecordRun) Record {
 		rec.Runs = append(rec.Runs, r)
 	}
 	rec.configurations()
+	rec.shards()
 	rec.overlaps()
 	rec.buckets()
 	return rec
@@ -298,14 +301,55 @@ func (rec Record) further() [][2]string {
 			switched = append(switched, Quote(b.Result.Address))
 		}
 	}
-	if n := len(switched); n > 0 {
-		command := "edgeward rollback " + strings.Join(switched, " ")
-		if n > namesInLine {
-			command = "edgeward rollback ADDR…"
-		}
-		lines = append(lines, [2]string{"To go back, which puts the records from before the switch in place", command})
+	const back = "which puts the records from before the switch in place"
+	switch n := len(switched); {
+	case n > namesInLine:
+		lines = append(lines, [2]string{"To go back with all that were switched since, " + back, "edgeward rollback -since=" + rec.firstSwitch().UTC().Format(time.RFC3339)})
+	case n > 0:
+		lines = append(lines, [2]string{"To go back, " + back, "edgeward rollback " + strings.Join(switched, " ")})
 	}
 	return lines
+}
+
+// firstSwitch is a time before the first switch that stands: when the run began that
+// made it, since what rollback -since reads was written down before the switch.
+func (rec Record) firstSwitch() time.Time {
+	var first time.Time
+	for _, b := range rec.Buckets {
+		if at := b.Switched; !at.IsZero() && b.Back.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for _, r := range rec.Runs { // the earliest first
+		if p := r.Run.Report; !p.Started.After(first) && !p.Ended.Before(first) {
+			return p.Started
+		}
+	}
+	return first
+}
+
+// shards notes the parts of which no run is there.
+func (rec *Record) shards() {
+	have := map[int]map[int]bool{}
+	for _, r := range rec.Runs {
+		if s, err := planner.ParseShard(r.Run.Shard); err == nil && s.Of > 1 {
+			if have[s.Of] == nil {
+				have[s.Of] = map[int]bool{}
+			}
+			have[s.Of][s.Index] = true
+		}
+	}
+	for _, of := range slices.Sorted(maps.Keys(have)) {
+		var missing []string
+		for i := 1; i <= of; i++ {
+			if !have[of][i] {
+				missing = append(missing, planner.Shard{Index: i, Of: of}.String())
+			}
+		}
+		if missing != nil {
+			rec.Notes = append(rec.Notes, fmt.Sprintf("no run of shard %s: what became of its buckets is not in this record", strings.Join(missing, ", ")))
+		}
+	}
 }
 
 // head is what is said of a run before its buckets: pairs of a word and a text.

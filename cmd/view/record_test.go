@@ -174,3 +174,27 @@ func TestRecordMarkdownIsBounded(t *testing.T) {
 		t.Errorf("%d characters\n%s", len(md), md[len(md)-500:])
 	}
 }
+
+// TestRecordOfShards: parts without a run are named, and so is the way back where
+// there are too many addresses for one command.
+func TestRecordOfShards(t *testing.T) {
+	runs := sampleRuns()[1:]
+	for i := range runs {
+		runs[i].Run.Shard = strings.Replace(runs[i].Run.Shard, "/2", "/4", 1)
+	}
+	if rec := NewRecord(runs); !strings.Contains(strings.Join(rec.Notes, "\n"), "no run of shard 3/4, 4/4: what became of its buckets is not in this record") {
+		t.Errorf("%q", rec.Notes)
+	}
+	rec := NewRecord(sampleRuns())
+	if len(rec.Notes) > 0 && strings.Contains(strings.Join(rec.Notes, "\n"), "no run of shard") {
+		t.Errorf("%q", rec.Notes)
+	}
+	for len(rec.Buckets) <= 2*namesInLine {
+		rec.Buckets = append(rec.Buckets, rec.Buckets[0])
+	}
+	lines := rec.further()
+	last := lines[len(lines)-1]
+	if want := "edgeward rollback -since=" + rec.Runs[0].Run.Report.Started.UTC().Format(time.RFC3339); last[1] != want || !strings.Contains(last[0], "all that were switched since") {
+		t.Errorf("%q, want %s", last, want)
+	}
+}

@@ -39,6 +39,8 @@ type Commands struct {
 	// Further does what the run was asked to leave; "" when it was asked nothing
 	// of the kind.
 	Further string `json:"further,omitempty"`
+	// Simulated: the world of the run is gone, so that nothing goes on.
+	Simulated bool `json:"-"`
 }
 
 // Report is the end of a run as people read it: what is left of each bucket
@@ -232,6 +234,12 @@ func goOn(r planner.Report, c Commands) string {
 		}
 	}
 	var b strings.Builder
+	if c.Simulated {
+		if stopped || again != nil || held != nil {
+			return "A sandbox is made anew each run, so none goes on from here; against the real world the next run would.\n"
+		}
+		return ""
+	}
 	if len(again) > 0 {
 		when := ""
 		if waits && until != nil {
