@@ -1,9 +1,6 @@
 package view
 
 import (
-	"encoding/json"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +20,13 @@ type outlined struct {
 	others []outlined
 	// shares is what CloudFront serves of all of them, in a few words.
 	shares string
+	// said are the validation records of the whole plan where it has many buckets, at
+	// where this one is, masked its steps without its own names and place, and first
+	// its steps where it speaks for others.
+	said   validated
+	at     place
+	masked []planner.Step
+	first  []planner.Step
 }
 
 // outline is every bucket of a plan, and of what happened to it when run is not
@@ -39,8 +43,9 @@ func outline(p planner.Plan, run *Run) []outlined {
 		}
 	}
 	var all []outlined
+	said := saidOnce(p)
 	for _, bp := range p.Buckets {
-		all = append(all, outlined{BucketPlan: bp, Result: results[bp.Address], Events: events[bp.Address]})
+		all = append(all, outlined{BucketPlan: bp, Result: results[bp.Address], Events: events[bp.Address], said: said})
 	}
 	slices.SortStableFunc(all, func(a, b outlined) int { return a.rank() - b.rank() })
 	return all
@@ -86,7 +91,8 @@ func alike(all []outlined) []outlined {
 	at := map[string]int{}
 	var out []outlined
 	for _, o := range all {
-		key := o.likeness()
+		var key string
+		key, o.at, o.masked = o.likeness()
 		if i, ok := at[key]; ok {
 			out[i].Alike = append(out[i].Alike, o.Address)
 			out[i].others = append(out[i].others, o)
@@ -96,6 +102,8 @@ func alike(all []outlined) []outlined {
 		out = append(out, o)
 	}
 	for i := range out {
+		out[i].first = out[i].Steps
+		out[i].speaks()
 		out[i].joinResults()
 	}
 	return out
@@ -128,93 +136,6 @@ func (o outlined) traffics() (all []*planner.Traffic) {
 		all = append(all, x.Result.Traffic)
 	}
 	return all
-}
-
-// likeness is all that is said of a bucket, with a sign for each of its own
-// names. What its steps say of its own distribution and certificate, and of times,
-// is no difference, nor are some minutes more or less; the test links differ from
-// bucket to bucket and are none; the times of a run are none either.
-func (o outlined) likeness() string {
-	bp := o.BucketPlan
-	bp.Fingerprint = ""
-	bp.Expect, bp.Switch, bp.Mixed = roughly(bp.Expect), roughly(bp.Switch), roughly(bp.Mixed)
-	bp.Steps = slices.Clone(bp.Steps)
-	for i, s := range bp.Steps {
-		s.Links, s.Expect = nil, roughly(s.Expect)
-		s.Why, s.Undo = ownThings.ReplaceAllString(s.Why, own), ownThings.ReplaceAllString(s.Undo, own)
-		s.Changes = slices.Clone(s.Changes)
-		for j, c := range s.Changes {
-			s.Changes[j].Before, s.Changes[j].After = ownThings.ReplaceAllString(c.Before, own), ownThings.ReplaceAllString(c.After, own)
-		}
-		bp.Steps[i] = s
-	}
-	var end *planner.Result
-	if o.Result != nil {
-		r := *o.Result
-		r.Until, r.Traffic = nil, nil
-		r.Why = ownThings.ReplaceAllString(r.Why, own)
-		end = &r
-	}
-	text, err := json.Marshal([]any{bp, end})
-	if err != nil {
-		return o.Address
-	}
-	key := string(text)
-	seen := map[string]bool{}
-	names := append([]string{o.Address, o.Bucket}, o.CNAMEs...)
-	slices.SortStableFunc(names, func(a, b string) int { return len(b) - len(a) })
-	for i, name := range names {
-		own, err := json.Marshal(name)
-		if err != nil || name == "" || seen[name] {
-			continue
-		}
-		seen[name] = true
-		// JSON has no byte 0, so the sign stands for nothing else.
-		key = replaceWord(key, string(own[1:len(own)-1]), fmt.Sprintf("\x00%d\x00", i))
-	}
-	return key
-}
-
-// ownThings are what AWS has made for one bucket, and times: the ID and the domain
-// of a distribution, a certificate, the record that validates one.
-var ownThings = regexp.MustCompile(`\bE[0-9A-Z]{9,}\b|\bd[0-9a-z]{8,}\.cloudfront\.net\b|\barn:aws[a-z-]*:acm:[0-9a-z:/-]+|` +
-	`\b_[0-9a-z]{8,}\.|\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z`)
-
-// roughly is a time in which some minutes are no difference.
-func roughly(s planner.Seconds) planner.Seconds {
-	to := planner.Seconds(60)
-	if s > 20*60 {
-		to = 10 * 60
-	}
-	return (s + to - 1) / to * to
-}
-
-// replaceWord replaces word in text where it is no part of a longer one.
-func replaceWord(text, word, by string) string {
-	inner := func(s string, i int) bool {
-		return i >= 0 && i < len(s) && (s[i] == '-' || s[i] == '_' || s[i] >= '0' && s[i] <= '9' || s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z')
-	}
-	if word == "" {
-		return text
-	}
-	var b strings.Builder
-	from := 0
-	for {
-		i := strings.Index(text[from:], word)
-		if i < 0 {
-			b.WriteString(text[from:])
-			return b.String()
-		}
-		i += from
-		end := i + len(word)
-		b.WriteString(text[from:i])
-		if inner(text, i-1) || inner(text, end) {
-			b.WriteString(word)
-		} else {
-			b.WriteString(by)
-		}
-		from = end
-	}
 }
 
 // doing is what would happen to a bucket, in a few words.

@@ -94,8 +94,9 @@ func waveAt(p planner.Plan, name string) int {
 // are alike together, and how many are done.
 func planned(p planner.Plan) (items []outlined, done int) {
 	var busy, over []outlined
+	said := saidOnce(p)
 	for _, bp := range p.Buckets {
-		o := outlined{BucketPlan: bp}
+		o := outlined{BucketPlan: bp, said: said}
 		items = append(items, o)
 		if finished(bp) {
 			over = append(over, o)
@@ -212,9 +213,53 @@ func (s Style) block(b *strings.Builder, g planner.Goal, o outlined) {
 		b.WriteString(tail)
 	}
 	if len(o.Alike) > 0 {
-		fmt.Fprintf(b, "\n  The same, each with its own names, IDs and links, for %d more:\n", len(o.Alike))
-		s.listed(b, 4, o.Alike)
+		b.WriteByte('\n')
+		s.alike(b, o)
 	}
+}
+
+// alike names the other buckets of a block, those of one place together, and says
+// what differs.
+func (s Style) alike(b *strings.Builder, o outlined) {
+	first, all := o.places()
+	s.hang(b, "  ", 2, sameWords(o)+":")
+	if first != "" {
+		s.hang(b, "  ", 2, whereWords(o, first)+":")
+	}
+	for _, at := range all {
+		indent := 4
+		if first != "" {
+			s.hang(b, "    ", 4, fmt.Sprintf("%s (%d):", at.Where, len(at.Names)))
+			indent = 6
+		}
+		s.listed(b, indent, at.Names)
+	}
+	if lines := o.patterns(); len(lines) > 0 {
+		b.WriteString("  The records of each, of which NAME is its own name:\n")
+		for _, l := range lines {
+			s.hang(b, "    ", 6, l)
+		}
+	}
+	if shared := o.sharedCertificates(); len(shared) > 0 {
+		b.WriteString("  " + upper(sharedWords(shared)) + ":\n")
+		for _, names := range shared {
+			s.hang(b, "    - ", 6, strings.Join(ranges(names), ", "))
+		}
+	}
+}
+
+// sameWords say of how many more buckets the same is said.
+func sameWords(o outlined) string {
+	return fmt.Sprintf("The same, each with its own names, IDs and links, for %d more", len(o.Alike))
+}
+
+// whereWords say in what others differ from the first, which is at the place first.
+func whereWords(o outlined, first string) string {
+	return fmt.Sprintf("Each name is in its own zone, and where %s has %s they have", o.Address, first)
+}
+
+func sharedWords(shared [][]string) string {
+	return Count(len(shared), "shared certificate") + ", each with its names"
 }
 
 func (s Style) step(b *strings.Builder, step planner.Step) {

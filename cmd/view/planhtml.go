@@ -40,14 +40,18 @@ type planPart struct {
 	Events      htmlTable
 	Traffic     *planner.Traffic
 	Curves      template.HTML
-	// More are the other buckets of which the same is said, Owns what was each
-	// one's own in a run.
-	More []alikeName
-	Owns []togetherOwn
+	// More are the other buckets of which the same is said, Where in what their
+	// places differ, Records what is alike of their records, Shared the names of
+	// each certificate that they share, Owns what was each one's own in a run.
+	More    []alikeName
+	Where   string
+	Records []string
+	Shared  []string
+	Owns    []togetherOwn
 }
 
-// alikeName is a bucket that is named with others: its address, and its names as
-// far as the address does not have them.
+// alikeName is a bucket that is named with others: its address, its names as far as
+// the address does not have them, and its place where that differs.
 type alikeName struct{ Address, Names string }
 
 // planStep is a step there.
@@ -189,15 +193,37 @@ func (page *planPage) parts(g planner.Goal, items []outlined, r *planner.Report)
 			part.StepsTitle = "What was planned"
 			part.happened(o, *r)
 		}
-		for _, x := range o.others {
-			part.More = append(part.More, alikeName{x.Address, namesBeside(x.BucketPlan)})
-		}
+		part.alike(o)
 		page.Parts = append(page.Parts, part)
 	}
 	if len(page.Parts) <= openParts {
 		for i := range page.Parts {
 			page.Parts[i].Open = true
 		}
+	}
+}
+
+// alike names the other buckets of a part, and says what differs.
+func (part *planPart) alike(o outlined) {
+	if len(o.others) == 0 {
+		return
+	}
+	first, all := o.places()
+	if first != "" {
+		part.Where = whereWords(o, first) + " what stands beside their names."
+	}
+	for _, at := range all {
+		for _, x := range at.others {
+			words := namesBeside(x.BucketPlan)
+			if words != "" && at.Where != "" {
+				words += "; "
+			}
+			part.More = append(part.More, alikeName{x.Address, words + at.Where})
+		}
+	}
+	part.Records = o.patterns()
+	for _, names := range o.sharedCertificates() {
+		part.Shared = append(part.Shared, strings.Join(ranges(names), ", "))
 	}
 }
 
@@ -405,6 +431,12 @@ const partsTemplate = `{{range .Parts}}<details class="part"{{if .Open}} open{{e
 <div class="names" tabindex="0"><ul>
 {{range .}}<li>{{code .Address}}{{with .Names}} {{text .}}{{end}}</li>
 {{end}}</ul></div>
+{{end}}{{with .Where}}<p>{{text .}}</p>
+{{end}}{{with .Records}}<p>The records of each, of which NAME is its own name:</p>
+<ul>{{range .}}<li>{{text .}}</li>{{end}}</ul>
+{{end}}{{with .Shared}}<details><summary>Shared certificates: {{len .}}, each with its names</summary>
+<ul>{{range .}}<li>{{text .}}</li>
+{{end}}</ul></details>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{range .Timelines}}<h3>{{.Title}}</h3>
 <figure class="timeline">
 {{range .Bars}}<div class="lane"><span class="label">{{.Label}}</span><span class="track"><span class="bar {{.Class}}" style="margin-left:min({{.Left}}%, 100% - 3px);width:{{.Width}}%"></span></span><span class="soft">{{.Words}}</span></div>

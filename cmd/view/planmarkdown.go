@@ -216,33 +216,27 @@ func (c *cutParts) bucket(p *markdownPage, g planner.Goal, o outlined) {
 	p.end(markdownFold)
 }
 
-// alike names the buckets that a part is about besides its own.
+// alike names the buckets that a part is about besides its own, those of one place
+// together, and says what differs.
 func (c *cutParts) alike(p *markdownPage, o outlined) {
 	names := ranges(o.Alike)
+	first, all := o.places()
 	var b strings.Builder
 	closing := markdownFold
-	fmt.Fprintf(&b, "The same, each with its own names, IDs and links, for %d more", len(o.Alike))
-	fold := len(names) > namesInLine
+	b.WriteString(sameWords(o))
+	fold := len(names) > namesInLine || first != ""
 	if fold {
 		fmt.Fprintf(&b, ":\n\n<details><summary>%d more</summary>\n\n", len(o.Alike))
 		closing += markdownFold
 	} else {
 		b.WriteString(": ")
 	}
-	left, from := 0, b.Len()
-	for _, a := range names {
-		word := markdownCode(cut(a, 200))
-		switch {
-		case fold:
-			word = "- " + word + "\n"
-		case b.Len() > from:
-			word = ", " + word
-		}
-		if left > 0 || b.Len()+len(word) > MarkdownLimit*2/5 {
-			left++
-			continue
-		}
-		b.WriteString(word)
+	if first != "" {
+		b.WriteString(markdownText(whereWords(o, first)) + ":\n\n")
+	}
+	left := 0
+	for _, at := range all {
+		left += markdownAlike(&b, at, fold)
 	}
 	if left > 0 {
 		fmt.Fprintf(&b, "\nand %d not named here", left)
@@ -251,9 +245,42 @@ func (c *cutParts) alike(p *markdownPage, o outlined) {
 	if fold {
 		end = "\n" + markdownFold + "\n"
 	}
+	if lines := o.patterns(); len(lines) > 0 {
+		end += "The records of each, of which `NAME` is its own name:\n\n"
+		for _, line := range lines {
+			end += "- " + markdownText(clip(line)) + "\n"
+		}
+		end += "\n"
+	}
 	if !p.add(b.String()+end, closing) {
 		c.buckets = append(c.buckets, o.Alike...)
 	}
+}
+
+// markdownAlike lists buckets of one place: a line each, or, where they share a line
+// with their place, beside each other. It counts those for which there is no room.
+func markdownAlike(b *strings.Builder, at alikeAt, fold bool) (left int) {
+	if at.Where != "" {
+		fmt.Fprintf(b, "- %s: ", markdownText(at.Where))
+	}
+	for i, a := range ranges(at.Names) {
+		word := markdownCode(cut(a, 200))
+		switch {
+		case fold && at.Where == "":
+			word = "- " + word + "\n"
+		case i > 0:
+			word = ", " + word
+		}
+		if left > 0 || b.Len()+len(word) > MarkdownLimit*2/5 {
+			left++
+			continue
+		}
+		b.WriteString(word)
+	}
+	if at.Where != "" {
+		b.WriteByte('\n')
+	}
+	return left
 }
 
 // namesInLine is how many names, or ranges of them, a sentence holds; more are a
