@@ -32,6 +32,7 @@ type QuotaUse struct {
 	Default bool   `json:"default,omitempty"`
 	Why     string `json:"why,omitempty"`
 	// Takes is how long the writes take at least, at the documented rate; seconds.
+	// Absent where none is documented, and where writes of a zone go out together.
 	Takes Seconds `json:"takes,omitempty"`
 }
 
@@ -240,13 +241,11 @@ func limits(ctx context.Context, acc providers.Account, rows []QuotaUse) error {
 }
 
 // writes are requests a second that a provider documents, and how many of them a
-// change takes [Route 53 Developer Guide: Quotas; Cloudflare API: Rate limits, 1,200
-// in five minutes, and a change is read back].
+// change takes [Cloudflare API: Rate limits, 1,200 in five minutes, and a change is
+// read back]. At Route 53 the changes of a zone that come together are one request:
+// how long all take depends on how they come.
 func writes(provider string) (perSecond, each int) {
-	switch provider {
-	case "route53":
-		return 5, 1
-	case "cloudflare":
+	if provider == "cloudflare" {
 		return 4, 2
 	}
 	return 0, 1

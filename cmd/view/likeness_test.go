@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
+	"github.com/google/go-cmp/cmp"
 )
 
 // zonesFleet is a plan of n buckets in ten zones of two providers and in three
@@ -96,5 +98,37 @@ func TestPlanOfManyNamesStrangers(t *testing.T) {
 	text := Plan(p, Style{})
 	if !strings.Contains(text, "validation record for elsewhere.example.org") || strings.Count(text, "Way back:") != 4 {
 		t.Errorf("the record of a name of no bucket is not said by itself:\n%s", text)
+	}
+}
+
+// The writes of records are one line a provider, however many zones it has, with a
+// time only where one is known; the quotas of accounts stay as they are.
+func TestQuotasOfManyZones(t *testing.T) {
+	p := planner.Plan{Goal: planner.Migrate, Quotas: []planner.QuotaUse{{Account: "shop", Kind: providers.QuotaDistributions, Plan: 80, Limit: 200}}}
+	for z := range 40 {
+		q := planner.QuotaUse{Provider: "dns_provider.route53.main", Zone: fmt.Sprintf("zone%02d.com", z), Kind: providers.QuotaRecordChanges, Plan: 80}
+		if z >= 20 {
+			q.Provider, q.Takes = "dns_provider.cloudflare.brand", 40
+		}
+		p.Quotas = append(p.Quotas, q)
+	}
+	p.Quotas = append(p.Quotas, planner.QuotaUse{Provider: "dns_provider.luadns.x", Zone: "example.org", Kind: providers.QuotaRecordChanges, Plan: 4})
+	var b strings.Builder
+	Style{}.quotas(&b, p)
+	want := `Quotas, and what this plan would use of them:
+    distributions           80 of 200
+  dns_provider.route53.main: 1600 record changes in 20 zones
+  dns_provider.cloudflare.brand: 1600 record changes in 20 zones, at least 13m20s
+  dns_provider.luadns.x: 4 record changes in zone example.org
+
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+	if _, rows := quotaTable(p); len(rows) != 4 {
+		t.Errorf("%d rows in a table, want 4", len(rows))
+	}
+	if table := htmlQuotas(p); len(table.Rows) != 4 {
+		t.Errorf("%d rows in a page, want 4", len(table.Rows))
 	}
 }

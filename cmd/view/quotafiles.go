@@ -12,7 +12,7 @@ func quotaTable(p planner.Plan) (head []string, rows [][]string) {
 	if !slices.ContainsFunc(p.Quotas, planner.QuotaUse.Notable) {
 		return nil, nil
 	}
-	for _, q := range p.Quotas {
+	for _, q := range quotaRows(p) {
 		rows = append(rows, []string{quotaOwner(q), string(q.Kind), QuotaWords(q), q.Why})
 	}
 	return []string{"of", "quota", "this plan", "why"}, rows
@@ -45,9 +45,10 @@ func htmlQuotas(p planner.Plan) htmlTable {
 		return t
 	}
 	t.Head = htmlHead(head...)
+	quotas := quotaRows(p)
 	for i, row := range rows {
 		class := ""
-		if p.Quotas[i].Over() {
+		if quotas[i].Over() {
 			class = "broken"
 		}
 		t.Rows = append(t.Rows, []htmlCell{{Text: row[0]}, {Text: row[1]}, {Text: row[2], Class: class}, {Text: row[3]}})

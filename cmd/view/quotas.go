@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/edgeward/edgeward/planner"
+	"github.com/edgeward/edgeward/providers"
 )
 
 // quotas says what the plan would use of each quota, when there is something to
@@ -17,7 +18,11 @@ func (s Style) quotas(b *strings.Builder, p planner.Plan) {
 	b.WriteString("Quotas, and what this plan would use of them:\n")
 	several := slices.ContainsFunc(p.Quotas, func(q planner.QuotaUse) bool { return q.Zone == "" && q.Account != p.Quotas[0].Account })
 	owner := ""
-	for _, q := range p.Quotas {
+	for _, q := range quotaRows(p) {
+		if q.Kind == providers.QuotaRecordChanges {
+			s.hang(b, "  "+q.Provider+": ", 4, strings.Replace(QuotaWords(q), " in ", " "+string(q.Kind)+" in ", 1))
+			continue
+		}
 		if now := quotaOwner(q); now != owner && (several || q.Zone != "") {
 			owner = now
 			b.WriteString("  " + owner + "\n")
@@ -33,6 +38,8 @@ func (s Style) quotas(b *strings.Builder, p planner.Plan) {
 
 func quotaOwner(q planner.QuotaUse) string {
 	switch {
+	case q.Kind == providers.QuotaRecordChanges:
+		return q.Provider
 	case q.Zone != "":
 		return "zone " + q.Zone + " at " + q.Provider
 	case q.Account == "":
@@ -41,11 +48,37 @@ func quotaOwner(q planner.QuotaUse) string {
 	return "aws." + q.Account
 }
 
+// quotaRows are a plan's quotas as people read them: the writes of records, of which
+// a plan has a row a zone, are one a provider, since all its zones share its rate;
+// Zone is a count then, such as "20 zones", which no name of a zone is.
+func quotaRows(p planner.Plan) (rows []planner.QuotaUse) {
+	at, zones := map[string]int{}, map[string]int{}
+	for _, q := range p.Quotas {
+		i, ok := at[q.Provider]
+		if q.Kind != providers.QuotaRecordChanges || !ok {
+			if q.Kind == providers.QuotaRecordChanges {
+				at[q.Provider], zones[q.Provider] = len(rows), 1
+			}
+			rows = append(rows, q)
+			continue
+		}
+		zones[q.Provider]++
+		rows[i].Plan += q.Plan
+		rows[i].Takes += q.Takes
+		rows[i].Zone = fmt.Sprintf("%d zones", zones[q.Provider])
+	}
+	return rows
+}
+
 // QuotaWords are one row of a plan's quotas: what there is, what the plan makes,
 // and what there may be.
 func QuotaWords(q planner.QuotaUse) string {
 	var text string
 	switch {
+	case q.Kind == providers.QuotaRecordChanges && strings.HasSuffix(q.Zone, " zones"):
+		text = fmt.Sprintf("%d in %s", q.Plan, q.Zone)
+	case q.Kind == providers.QuotaRecordChanges:
+		text = fmt.Sprintf("%d in zone %s", q.Plan, q.Zone)
 	case q.Limit == 0:
 		text = fmt.Sprint(q.Plan)
 	case q.Used > 0:
