@@ -229,7 +229,7 @@ func verifyLinks(ctx context.Context, s scene) error {
 		return providers.Doing(err, "compare the links of %s", s.b.Name)
 	case !r.Verdict.Passes():
 		return mismatch(s.a, r)
-	case r.Readable == 0 && !redirectsAll(s.b, s.a):
+	case r.Objects == 0 && !redirectsAll(s.b, s.a):
 		return &unprovenError{errNothingReadable()}
 	}
 	d, err := s.acc.Distributions.Distribution(ctx, s.a.Dist.ID)

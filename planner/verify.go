@@ -134,7 +134,7 @@ func verifyBucket(ctx context.Context, w providers.World, b config.Bucket, a Act
 		return p, proof.Result{}, p.readS3(ctx, opts)
 	}
 	r, err := p.compare(ctx, opts, choice)
-	if err == nil && p.Compared && r.Verdict.Passes() && r.Readable == 0 && !redirectsAll(b, a) {
+	if err == nil && p.Compared && r.Verdict.Passes() && r.Objects == 0 && !redirectsAll(b, a) {
 		p.Compared = false
 		p.fail(errNothingReadable())
 	}

@@ -189,8 +189,10 @@ type Progress struct {
 // Outcome is what was found for one target.
 type Outcome struct {
 	Path string `json:"path"`
-	// Readable: the left answered with less than 300, and the target is no Aside.
+	// Readable: the left answered with less than 300. Object: and the target is no
+	// Aside, such as a listing or an error page.
 	Readable bool `json:"readable,omitempty"`
+	Object   bool `json:"object,omitempty"`
 	// Refused is true when the left refused it (403), so it is no test link.
 	Refused     bool         `json:"refused,omitempty"`
 	Requests    int          `json:"requests"`
@@ -212,10 +214,11 @@ type Result struct {
 	Requests int     `json:"requests"`
 	Bytes    int64   `json:"bytes"`
 	// Paths is how many targets were compared, Readable how many of them the left
-	// served, Refused how many picked objects it refused, NoCacheControl how many
+	// served, Objects how many of these are no Asides, Refused how many picked objects it refused, NoCacheControl how many
 	// served objects have neither Cache-Control nor Expires.
 	Paths          int `json:"paths"`
 	Readable       int `json:"readable"`
+	Objects        int `json:"objects,omitempty"`
 	Refused        int `json:"refused,omitempty"`
 	NoCacheControl int `json:"no_cache_control,omitempty"`
 	// Repeated is how many targets were looked at again and then were the same.

@@ -322,9 +322,10 @@ func (j *job) begin(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	j.out.Readable = left.Status < 300 && !j.target.Aside // a listing or an error page is no object
+	j.out.Readable = left.Status < 300
+	j.out.Object = j.out.Readable && !j.target.Aside
 	j.out.Refused = refuses(j.target, left)
-	j.out.NoCacheControl = j.out.Readable && left.Header.Get("Cache-Control") == "" && left.Header.Get("Expires") == ""
+	j.out.NoCacheControl = j.out.Object && left.Header.Get("Cache-Control") == "" && left.Header.Get("Expires") == ""
 	if j.target.Listed && left.Status >= 400 {
 		j.out.Differences = []Difference{notServed(j.target, left.Status)}
 		return true, nil

@@ -69,6 +69,7 @@ func (t *tally) add(i int, out Outcome) {
 	defer t.mu.Unlock()
 	t.sum.Paths++
 	t.sum.Readable += unit(out.Readable)
+	t.sum.Objects += unit(out.Object)
 	t.sum.Refused += unit(out.Refused)
 	t.sum.NoCacheControl += unit(out.NoCacheControl)
 	worst := Same
