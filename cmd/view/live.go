@@ -18,6 +18,8 @@ type Live struct {
 	kinds   []planner.Kind
 	waves   []liveWave
 	started time.Time
+	// took is how long the stages took so far.
+	took map[planner.Kind]*liveTook
 }
 
 // liveBucket is a bucket there.
@@ -64,7 +66,7 @@ type LiveRate struct {
 // NewLive begins the screen of p, which started at a time. Buckets that a run does
 // not take up are not counted.
 func NewLive(p planner.Plan, started time.Time, s Style) *Live {
-	l := &Live{style: s, goal: p.Goal, at: map[string]*liveBucket{}, started: started}
+	l := &Live{style: s, goal: p.Goal, at: map[string]*liveBucket{}, started: started, took: map[planner.Kind]*liveTook{}}
 	seen := map[planner.Kind]bool{}
 	for _, bp := range p.Buckets {
 		if len(bp.Steps) == 0 || bp.Standing == planner.StandBlocked || bp.Standing == planner.StandHeld {
@@ -139,6 +141,14 @@ func (l *Live) step(b *liveBucket, e planner.Event) {
 	}
 	if s.status == "" {
 		s.since = e.Time
+	}
+	if e.Status == planner.EventDone && s.status != planner.EventDone {
+		t := l.took[e.Kind]
+		if t == nil {
+			t = &liveTook{}
+			l.took[e.Kind] = t
+		}
+		t.n, t.took, t.expect = t.n+1, t.took+e.Time.Sub(s.since), t.expect+s.Expect.Duration()
 	}
 	s.status, s.why, s.byHand, s.until = e.Status, e.Why, e.ByHand, time.Time{}
 	if e.Until != nil {

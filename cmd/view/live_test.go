@@ -174,7 +174,7 @@ func TestRemaining(t *testing.T) {
 		rates  []LiveRate
 		want   string
 	}{
-		"slower than a chain": {rates: []LiveRate{{API: "acm", Waiting: 3}, {API: "s3"}}, want: "at least 1h5m left: 3 calls of acm may not be made yet"},
+		"slower than a chain": {rates: []LiveRate{{API: "acm", Waiting: 3}, {API: "s3"}}, want: "about 1h5m left, 3 calls of acm may not be made yet"},
 		"nothing seen":        {want: "about 1h5m left"},
 		"a fact": {events: func(r *liveRun) {
 			for _, k := range []planner.Kind{planner.CertificateRequest, planner.CertificateIssued, planner.DistributionCreate} {
@@ -188,7 +188,7 @@ func TestRemaining(t *testing.T) {
 		"late": {events: func(r *liveRun) {
 			r.tell(0, 0, planner.CertificateRequest, planner.EventDone, "")
 			r.tell(0, 0, planner.CertificateIssued, planner.EventWaiting, "")
-		}, after: 20 * time.Minute, want: "at least 1h left: certificate.issued takes longer than its 5m"},
+		}, after: 20 * time.Minute, want: "about 1h left, certificate.issued takes longer than its 5m"},
 		"over": {events: func(r *liveRun) {
 			for _, s := range r.plan.Buckets[0].Steps {
 				r.tell(1, 0, s.Kind, planner.EventDone, "")
@@ -216,7 +216,41 @@ func TestRemaining(t *testing.T) {
 	r.tell(0, 5, planner.CertificateRequest, planner.EventStarted, "")
 	l := NewLive(r.plan, liveStart, Style{})
 	l.Event(r.events[0])
-	if got, want := l.remaining(liveStart, nil).words(liveStart), "at least 4h45m left: 11 buckets of those that run have not begun"; got != want {
+	if got, want := l.remaining(liveStart, nil).words(liveStart), "about 4h45m left, 11 buckets of those that run have not begun"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// What a stage took for others is what it should take, and no later wave waits for a
+// lock.
+func TestRemainingLearns(t *testing.T) {
+	var p planner.Plan
+	for i := range 10 {
+		p.Buckets = append(p.Buckets, planner.BucketPlan{Address: fmt.Sprint("bucket.b", i), Wave: []string{"one", "two"}[i/5], Steps: []planner.Step{
+			{Kind: planner.DistributionDeployed, Action: planner.Wait, Expect: 1200},
+			{Kind: planner.TTLLower, Action: planner.Change, Expect: 600, Needs: []planner.Kind{planner.DistributionDeployed}},
+			{Kind: planner.BucketLock, Action: planner.Change, Expect: 7200, Needs: []planner.Kind{planner.TTLLower}},
+		}})
+	}
+	p.Waves = []planner.PlanWave{{Name: "one", Buckets: 5}, {Name: "two", Buckets: 5}}
+	l := NewLive(p, liveStart, Style{})
+	words := func(minutes int) string {
+		now := liveStart.Add(time.Duration(minutes) * time.Minute)
+		return l.remaining(now, nil).words(now)
+	}
+	if got, want := words(0), "about 3h left"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for i := range 5 {
+		for _, x := range []struct {
+			minute int
+			status planner.EventStatus
+		}{{0, planner.EventWaiting}, {5, planner.EventDone}} {
+			l.Event(planner.Event{Time: liveStart.Add(time.Duration(x.minute) * time.Minute), Address: fmt.Sprint("bucket.b", i), Kind: planner.DistributionDeployed, Status: x.status})
+		}
+	}
+	// The second wave needs 5 minutes in place of 20.
+	if got, want := words(5), "about 2h25m left"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
