@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -206,8 +209,13 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, p pl
 	if p.Goal == planner.Rollback {
 		question = "Go back to S3?"
 	}
-	fmt.Fprintf(a.stderr, "\n%s\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ", question)
+	w, done := a.person()
+	if !view.IsTerminal(a.stdout.w) {
+		fmt.Fprintf(w, "\nThe plan went to standard output, which is not this terminal.\n%s\n", view.Summary(p))
+	}
+	fmt.Fprintf(w, "\n%s\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ", question)
 	answer, err := a.readLine(ctx)
+	done()
 	if err != nil {
 		return err
 	}
@@ -216,6 +224,26 @@ func (a *app) approve(ctx context.Context, c *cobra.Command, args []string, p pl
 	}
 	a.approved = &view.Approval{How: view.ApprovedByYes}
 	return nil
+}
+
+// person is where a question is seen by who types the answer: the first of standard
+// error and standard output that is a terminal, else that from which the process was
+// started. done ends it.
+func (a *app) person() (w io.Writer, done func()) {
+	for _, o := range []*output{a.stderr, a.stdout} {
+		if view.IsTerminal(o.w) {
+			return o, func() {}
+		}
+	}
+	name := "/dev/tty" // [POSIX.1-2024, XBD 10.1]
+	if runtime.GOOS == "windows" {
+		name = "CONOUT$" // [Windows console handles]
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return a.stderr, func() {}
+	}
+	return f, func() { _ = f.Close() }
 }
 
 // withinLimits refuses a plan that switches more than the configuration allows.
