@@ -109,24 +109,7 @@ func Account(t *testing.T, s AccountSuite) {
 		"quotas":                          accountQuotas,
 		"ended context":                   accountEnded,
 	}
-	for name := range s.Unfaithful {
-		if cases[name] == nil {
-			t.Errorf("AccountSuite.Unfaithful names %q, which is no case", name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		t.Run(name, func(t *testing.T) {
-			if why := s.Unfaithful[name]; why != "" {
-				t.Skip(why)
-			}
-			run := func(t *testing.T) { cases[name](t, s.New(t)) }
-			if s.Wrap == nil {
-				run(t)
-				return
-			}
-			s.Wrap(t, run)
-		})
-	}
+	run(t, suite{"AccountSuite", s.Wrap, s.Unfaithful}, cases, s.New)
 }
 
 // settings are those that the planner asks for: what preserves S3's behaviour.

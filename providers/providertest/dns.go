@@ -105,28 +105,7 @@ func DNS(t *testing.T, s DNSSuite) {
 		"ensure/another record stands":     dnsEnsureConflict,
 		"ensure/many at once":              dnsEnsureMany,
 	}
-	for name := range s.Unfaithful {
-		if cases[name] == nil {
-			t.Errorf("DNSSuite.Unfaithful names %q, which is no case", name)
-		}
-	}
-	names := make([]string, 0, len(cases))
-	for name := range cases {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			if why := s.Unfaithful[name]; why != "" {
-				t.Skip(why)
-			}
-			if s.Wrap == nil {
-				cases[name](t, s)
-				return
-			}
-			s.Wrap(t, func(t *testing.T) { cases[name](t, s) })
-		})
-	}
+	run(t, suite{"DNSSuite", s.Wrap, s.Unfaithful}, cases, func(*testing.T) DNSSuite { return s })
 }
 
 func dnsLookAbsent(t *testing.T, s DNSSuite) {

@@ -29,18 +29,9 @@ type LockSuite struct {
 // LockStore checks that an implementation keeps the promises of
 // providers.LockStore.
 func LockStore(t *testing.T, s LockSuite) {
-	for name, f := range map[string]func(*testing.T, LockParty){
+	run(t, suite{"LockSuite", s.Wrap, nil}, map[string]func(*testing.T, LockParty){
 		"absent": lockAbsent, "life": lockLife, "stale version": lockStale, "age": lockAge, "race": lockRace,
-	} {
-		t.Run(name, func(t *testing.T) {
-			run := func(t *testing.T) { f(t, s.New(t)) }
-			if s.Wrap == nil {
-				run(t)
-				return
-			}
-			s.Wrap(t, run)
-		})
-	}
+	}, s.New)
 }
 
 func lockAbsent(t *testing.T, p LockParty) {

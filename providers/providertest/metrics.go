@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -53,24 +52,7 @@ func Metrics(t *testing.T, s MetricsSuite) {
 		"counting/foreign":  countingOthers,
 		"counting/requests": countingRequests,
 	}
-	for name := range s.Unfaithful {
-		if cases[name] == nil {
-			t.Errorf("MetricsSuite.Unfaithful names %q, which is no case", name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		t.Run(name, func(t *testing.T) {
-			if why := s.Unfaithful[name]; why != "" {
-				t.Skip(why)
-			}
-			run := func(t *testing.T) { cases[name](t, s.New(t)) }
-			if s.Wrap == nil {
-				run(t)
-				return
-			}
-			s.Wrap(t, run)
-		})
-	}
+	run(t, suite{"MetricsSuite", s.Wrap, s.Unfaithful}, cases, s.New)
 }
 
 // requests asks for the distribution's requests from one minute after begin until
