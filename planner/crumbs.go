@@ -22,6 +22,7 @@ const (
 	crumbProof    = providers.TagPrefix + "proof"     // TIME/ETAG/ASKED/DIGEST of the links' proof
 	crumbHold     = providers.TagPrefix + "hold"      // TIME/CODE of a rollback
 	crumbFinished = providers.TagPrefix + "finished"  // TIME
+	crumbServed   = providers.TagPrefix + "served"    // TIME or TIME/back: it was finished then; the moved name has gone back since
 	crumbSwitched = providers.TagPrefix + "switched"  // TIME of the last dns.switch
 	crumbCounting = providers.TagPrefix + "counting"  // the filter under which S3 goes on counting for a lock
 )
@@ -39,7 +40,7 @@ const (
 // later write needs room for a key: when the way back has to be written down, no
 // other tool's tags can have used it up.
 func ownKeys() []string {
-	return []string{providers.TagBucket, crumbWas, crumbWasAt, crumbWasTTL, crumbLowSince, crumbProof, crumbHold, crumbFinished, crumbSwitched, crumbCounting, crumbFlags}
+	return []string{providers.TagBucket, crumbWas, crumbWasAt, crumbWasTTL, crumbLowSince, crumbProof, crumbHold, crumbFinished, crumbServed, crumbSwitched, crumbCounting, crumbFlags}
 }
 
 // reserve adds to tags the keys that a distribution with c does not have.

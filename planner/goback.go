@@ -40,12 +40,22 @@ func (c crumbs) heldFor(code string) bool {
 	return c.heldSince() && (code == "" || has == code)
 }
 
-// unended says that a run has begun a way back by itself, and that a name is the
-// distribution's yet: the visitors that it was begun for still get there, and the
-// way back was approved with the switch. So every later apply ends it.
+// unended says that a run has begun a way back, by itself or for a person, and that
+// a name is the distribution's yet: the visitors that it was begun for still get
+// there, and the way back was approved, with the switch or by that person. So every
+// later apply ends it.
 func (a Actual) unended() bool {
-	_, ok := a.Crumbs.automatic()
-	return ok && a.begun() && !a.Retry && a.Crumbs[crumbWas] != ""
+	return a.Crumbs.held() && a.returns() && !a.Retry && a.Crumbs[crumbWas] != ""
+}
+
+// lookToPlan looks at what a plan needs. Where an apply ends a way back of a locked
+// bucket, that is unlocked first, so its flags have to be known.
+func lookToPlan(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, o Options, g Goal) (Actual, error) {
+	a, err := patiently(ctx, w, c, b, planned(g))
+	if err != nil || g != Migrate || retries(o, b) || !a.Crumbs.held() || !a.Crumbs.locked() {
+		return a, err
+	}
+	return patiently(ctx, w, c, b, planned(Rollback))
 }
 
 // goalOf is the table that a bucket's steps are of: an apply has those of the way
@@ -88,6 +98,10 @@ func (br *bucketRun) goBack(ctx context.Context, res *Result) {
 	o := br.r.x.Options
 	other := a.Crumbs.held() && !(retries(o, br.b) && br.lifts(a.Crumbs[crumbHold])) // somebody else goes back
 	if !a.begun() || a.Crumbs[crumbFinished] != "" || other || a.Crumbs[crumbWas] == "" {
+		return
+	}
+	if a.Crumbs.settled() && !ofAll(br.cause()) {
+		br.stays(res, settledFinding(br.b, a))
 		return
 	}
 	o.AcceptHTTPSLoss, o.AcceptS3Loss = false, false
@@ -153,8 +167,13 @@ func (br *bucketRun) backEnded(ctx context.Context, res *Result) {
 func (br *bucketRun) lookBack(ctx context.Context) (Actual, error) {
 	x := br.r.x
 	ctx = providers.WithUrgency(ctx)
+	parts := PartTags | partCount | partLeft
 	for try, d := 1, time.Second; ; try, d = try+1, min(2*d, everyAPI) {
-		a, err := Observe(ctx, x.World, x.Config, br.b, PartTags|partCount|partLeft)
+		a, err := Observe(ctx, x.World, x.Config, br.b, parts)
+		if err == nil && a.Crumbs.locked() && parts&partUnlock == 0 { // it is unlocked first
+			parts |= PartAccess | partUnlock
+			a, err = Observe(ctx, x.World, x.Config, br.b, parts)
+		}
 		if err == nil {
 			return a, a.lookWayBack(ctx, x.World, br.b)
 		}
@@ -223,9 +242,9 @@ func hstsAge(header string) int {
 // wayBackFindings say for which visitors going back would be worse than staying.
 func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
 	if a.Dist == nil || !a.begun() {
-		return nil
+		return addedFindings(a)
 	}
-	fs := unproxiedFindings(b, a)
+	fs := append(unproxiedFindings(b, a), addedFindings(a)...)
 	if a.Lost != nil {
 		f := *a.Lost
 		if o.AcceptS3Loss {

@@ -5,11 +5,17 @@ import (
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
 )
 
 // begun says that a name is the distribution's already: limits stop no bucket
-// half-way (rule 10).
+// half-way (rule 10). Of a bucket that was finished once, the added names stay there,
+// so that it is the moved name's record that counts.
 func (a Actual) begun() bool {
+	moved := func(n NameActual) bool { return n.CNAME.Name == a.Crumbs[providers.TagBucket] }
+	if i := slices.IndexFunc(a.Names, moved); i >= 0 && a.Crumbs.everFinished() {
+		return a.Names[i].Serves == servesOurs
+	}
 	return slices.ContainsFunc(a.Names, func(n NameActual) bool { return n.Serves == servesOurs })
 }
 

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -518,7 +519,7 @@ func checkUnlock(b config.Bucket, a Actual) Verdict {
 // unlockForRollback holds the bucket first, so that no other run locks it again.
 func unlockForRollback(ctx context.Context, s scene) error {
 	if !s.a.Crumbs.held() {
-		if err := s.setTags(ctx, map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/manual"}); err != nil {
+		if err := s.setTags(ctx, map[string]string{crumbHold: writeTime(s.w.Clock.Now()) + "/" + cmp.Or(s.code, manualHold)}); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 	uses := make([]use, len(chosen))
 	plans, before := make([]BucketPlan, len(chosen)), make([]bool, len(chosen))
 	err = eachBucket(ctx, c, o, chosen, func(ctx context.Context, i int, b config.Bucket) error {
-		a, err := patiently(ctx, w, c, b, planned(p.Goal))
+		a, err := lookToPlan(ctx, w, c, b, o, p.Goal)
 		if stopsAll(ctx, err) {
 			return err
 		}
@@ -433,7 +433,7 @@ func heldFinding(b config.Bucket, a Actual) Finding {
 		return Finding{Warning, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
 			"this run ends it; or edgeward apply -retry='" + b.Address + "' to stay"}
 	}
-	if a.begun() {
+	if a.returns() {
 		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
 			"nothing is done about it until: edgeward rollback -target='" + b.Address + "' to end it, or edgeward apply -retry='" + b.Address + "' to stay"}
 	}

@@ -323,6 +323,9 @@ func switchNames(ctx context.Context, s scene) error {
 	if n := s.a.moved(s.b); n != nil {
 		maps.Copy(save, s.a.Crumbs.saveRecord(*n, lowTarget(s.b, *n)))
 	}
+	if served := s.a.Crumbs.served(s.a.moved(s.b) != nil && s.a.moved(s.b).Serves != servesOurs); served != s.a.Crumbs[crumbServed] {
+		save[crumbServed] = served
+	}
 	for _, k := range []string{crumbHold, crumbFinished} {
 		if s.a.Crumbs[k] != "" {
 			save[k] = ""
@@ -570,6 +573,7 @@ func restoreTTL(ctx context.Context, s scene) error {
 		return err
 	}
 	end := map[string]string{crumbFinished: writeTime(s.w.Clock.Now()), crumbLowSince: ""}
+	end[crumbServed] = end[crumbFinished]
 	switch {
 	case !s.b.Watch.S3Metrics:
 	case lockByMetrics(s.b):

@@ -44,7 +44,7 @@ func (c crumbs) heldSince() bool {
 	return c.held() && c[crumbLowSince] == "" && c[crumbProof] == ""
 }
 
-// checkRestore: every name has its old record, and the bucket is held.
+// checkRestore: every name that goes back has its old record, and the bucket is held.
 func checkRestore(b config.Bucket, a Actual) Verdict {
 	if a.Dist == nil {
 		return withoutDistribution(b, a)
@@ -52,8 +52,8 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 	v := todo("the old record of every name; the distribution stays, enabled, with its aliases: resolvers still send visitors there")
 	for _, n := range a.Names {
 		old, err := oldRecords(b, a, n)
-		if n.Serves != servesOurs && a.Crumbs[crumbWas] == "" {
-			continue // nothing was changed yet
+		if a.stays(n) || n.Serves != servesOurs && a.Crumbs[crumbWas] == "" {
+			continue // nothing was changed yet, or it has no other way
 		}
 		if err != nil {
 			return failed(err.Error())
@@ -71,7 +71,7 @@ func checkRestore(b config.Bucket, a Actual) Verdict {
 		return done("the names have their old records")
 	}
 	if v.Changes == nil {
-		v.Why = "no record was switched; the bucket is held"
+		v.Why = "no record is to go back; the bucket is held"
 	}
 	v.Expect = expectInSync
 	v.Undo = "edgeward apply -retry='" + b.Address + "'"
@@ -115,6 +115,9 @@ func restoreRecords(ctx context.Context, s scene) error {
 				hold[k] = ""
 			}
 		}
+		if served := s.a.Crumbs.served(true); served != s.a.Crumbs[crumbServed] {
+			hold[crumbServed] = served
+		}
 		if unheld = s.setTags(ctx, hold); unheld != nil {
 			if ctx.Err() != nil {
 				return unheld
@@ -124,7 +127,7 @@ func restoreRecords(ctx context.Context, s scene) error {
 	}
 	var rs []replacement
 	for _, n := range s.a.Names {
-		if n.Serves != servesOurs && s.a.Crumbs[crumbWas] == "" {
+		if s.a.stays(n) || n.Serves != servesOurs && s.a.Crumbs[crumbWas] == "" {
 			continue
 		}
 		old, err := oldRecords(s.b, s.a, n)
@@ -187,7 +190,11 @@ func checkRestored(b config.Bucket, a Actual) Verdict {
 	v := waiting("until every authoritative server and most resolvers answer with the old record")
 	v.Expect, _ = mixedTime(b, a)
 	var proofs []string
+	var back []NameActual
 	for _, n := range a.Names {
+		if a.stays(n) {
+			continue
+		}
 		if n.Serves == servesOurs || !a.has(PartAuthoritative|PartResolvers) {
 			return v
 		}
@@ -195,9 +202,9 @@ func checkRestored(b config.Bucket, a Actual) Verdict {
 			v.Why = why
 			return v
 		}
-		proofs = append(proofs, n.proof("the old record"))
+		back, proofs = append(back, n), append(proofs, n.proof("the old record"))
 	}
-	return done(allProofs(a.Names, proofs))
+	return done(allProofs(back, proofs))
 }
 
 // unrestored says who still answers with the distribution, "" when nobody does

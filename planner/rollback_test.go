@@ -12,7 +12,7 @@ import (
 )
 
 // TestRollbackKilledAtEveryCall: whatever call a way back dies at, a second one
-// ends it, an apply shows the bucket as held or as it was before, and apply
+// ends it, an apply ends it, shows the bucket as held or as it was before, and apply
 // -retry reaches the end again; no visitor misses anything.
 func TestRollbackKilledAtEveryCall(t *testing.T) {
 	after := map[string]struct {
@@ -21,7 +21,7 @@ func TestRollbackKilledAtEveryCall(t *testing.T) {
 		ends  []Outcome
 	}{
 		"rollback":     {Rollback, nil, []Outcome{OutcomeRolled, OutcomeNothing}},
-		"apply":        {Migrate, nil, []Outcome{OutcomeHeld, OutcomeNothing}},
+		"apply":        {Migrate, nil, []Outcome{OutcomeHeld, OutcomeRolled, OutcomeNothing}},
 		"apply -retry": {Migrate, []string{"*"}, []Outcome{OutcomeFinished, OutcomeNothing}},
 	}
 	for _, name := range []string{assets, "www.example.org"} {

@@ -92,8 +92,8 @@ func TestTagsOfOthersCount(t *testing.T) {
 		"too many with the configuration": {c: with(30), own: 9, want: Error},
 		"the same ones":                   {c: with(38), own: -38},
 		"of AWS":                          {c: with(38, map[string]string{"aws:cloudformation:stack-id": "x"})},
-		"every key stands":                {c: with(39, all)},
-		"every key stands, and no room":   {c: with(40, all), want: Error},
+		"every key stands":                {c: with(38, all)},
+		"every key stands, and no room":   {c: with(39, all), want: Error},
 		"switched":                        {c: with(43), begun: true, want: Warning},
 	}
 	for name, tc := range tests {

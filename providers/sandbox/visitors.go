@@ -72,9 +72,10 @@ type tally struct {
 // visited is a name and what must be got from it.
 type visited struct {
 	name string
-	// added names did not exist at the beginning; their absence is no failure.
-	added bool
-	wants []want
+	// added names did not exist at the beginning; their absence is no failure
+	// before somebody relies on them.
+	added, relied bool
+	wants         []want
 }
 
 // want is the right answer for one path.
@@ -90,6 +91,7 @@ type visitor struct {
 	resolver int
 	v6, tls  bool
 	n        int
+	served   bool
 	to       endpoint
 	until    time.Time
 }
@@ -263,12 +265,23 @@ func (w *World) Visitors() VisitorReport {
 	return out
 }
 
+// Rely has visitors count on every name that is there now: where it was served
+// once, its absence is a failure from then on, also of a name that was added.
+func (w *World) Rely() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.advance(w.clock.Now())
+	for _, v := range w.visitors.names {
+		v.relied = v.relied || len(w.zoneOf(v.name).latest(v.name).records) > 0
+	}
+}
+
 // visit is one visit: resolve, connect, compare.
 func (w *World) visit(v *visitor, now time.Time, t *tally) {
 	x := &w.visitors.report
 	if !now.Before(v.until) {
 		switch why, absent := w.findWay(v, now); {
-		case absent && v.at.added:
+		case absent && v.at.added && !(v.at.relied && v.served):
 			return
 		case why != "":
 			x.Requests++
@@ -289,6 +302,7 @@ func (w *World) visit(v *visitor, now time.Time, t *tally) {
 		w.failed(v, now, r.scheme+"://"+r.host+r.path, why)
 		return
 	}
+	v.served = true
 	if got.from == fromCloudFront {
 		x.CloudFront++
 		t.cf++
