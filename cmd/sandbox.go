@@ -23,8 +23,13 @@ const (
 	sandboxTTL = time.Hour
 	// sandboxRegion is that of buckets whose region S3 is to be asked for.
 	sandboxRegion = "eu-west-1"
-	// visitEvery is how often the visitors of a sandbox come.
-	visitEvery = 10 * time.Second
+	// visitEvery is how often the visitors of a sandbox come; of more names than
+	// visitNames less often, but each visitAtLeast: traffic.watch counts their requests.
+	visitEvery   = 10 * time.Second
+	visitNames   = 50
+	visitAtLeast = 30 * time.Second
+	// visitAfter is how many come after each event, in turn: those of visitNames.
+	visitAfter = 8 * visitNames
 	// sandboxPatience bounds the waits of a run there, whose time costs nothing.
 	sandboxPatience = 30 * 24 * time.Hour
 )
@@ -43,12 +48,19 @@ func (a *app) simulate(ctx context.Context, c *config.Config, change func(*sandb
 	}
 	o.Clock, o.Seed = sandbox.NewClock(time.Time{}, 0), sandboxSeed
 	o.Hook = a.trace.simulated(o.Clock)
+	o.EventVisits = visitAfter
 	s := sandbox.New(o)
 	for arn, names := range certificates(c) {
 		s.AddCertificate(names.account, providers.Certificate{ARN: arn, Names: names.names})
 	}
-	s.StartVisitors(ctx, visitEvery)
+	s.StartVisitors(ctx, visitsEvery(len(c.Buckets)))
 	return world{World: s.Providers(), sandbox: s, config: c}
+}
+
+// visitsEvery is how often visitors come where there are so many buckets: as many
+// visits as of visitNames buckets, as far as the shares are still counted.
+func visitsEvery(buckets int) time.Duration {
+	return min(max(visitEvery*time.Duration(buckets)/visitNames, visitEvery), visitAtLeast)
 }
 
 func (a *app) withoutAdoption(c *config.Config) *config.Config {
