@@ -24,6 +24,7 @@ const (
 	lockDone   = "locked"   // they were right past the cache
 	lockFailed = "failed"   // they were not, and the old flags stand again
 	lockLifted = "unlocked" // by edgeward unlock-bucket
+	lockCut    = "cut"      // it was opened while a run was locking it, whose block may come late
 )
 
 // lockMark is crumbFlags.
@@ -254,7 +255,7 @@ func (a Actual) beforeLock(b config.Bucket) (v Verdict, ok bool) {
 		return done("the bucket stays public"), true
 	case mark.state == lockDone:
 		return done("the bucket is locked"), true
-	case mark.state == lockLifted && !a.Retry:
+	case a.lifted() && !a.Retry:
 		return done("the bucket was unlocked by hand"), true
 	case mark.state == lockFailed && !a.Retry:
 		f := lockFailure(b, mark)

@@ -52,7 +52,7 @@ func (a Actual) unended() bool {
 // bucket, that is unlocked first, so its flags have to be known.
 func lookToPlan(ctx context.Context, w providers.World, c *config.Config, b config.Bucket, o Options, g Goal) (Actual, error) {
 	a, err := patiently(ctx, w, c, b, planned(g))
-	if err != nil || g != Migrate || retries(o, b) || !a.Crumbs.held() || !a.Crumbs.locked() {
+	if err != nil || g != Migrate || retries(o, b) || !a.Crumbs.held() || !a.Crumbs.maybeLocked() {
 		return a, err
 	}
 	return patiently(ctx, w, c, b, planned(Rollback))

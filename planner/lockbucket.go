@@ -289,9 +289,6 @@ func lockBucket(ctx context.Context, s scene) error {
 	if err := s.clockRight(ctx, links[0]); err != nil {
 		return err
 	}
-	if err := stillFree(ctx, s); err != nil {
-		return err
-	}
 	if err := s.readGrantBack(ctx); err != nil {
 		return err
 	}
@@ -303,15 +300,45 @@ func lockBucket(ctx context.Context, s scene) error {
 	case !sameBlock(live, s.a.Access.Block):
 		return &overtakenError{fmt.Errorf("the public access block of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
 	}
+	// Another run's mark stands before its block, so a block that is none of the
+	// bucket's old flags is not taken for them.
+	if tags, err := s.freeTags(ctx); err != nil {
+		return err
+	} else if tags[crumbFlags] != s.a.Crumbs[crumbFlags] {
+		return &overtakenError{fmt.Errorf("another run is locking bucket %s: %w", s.b.Name, providers.ErrConflict)}
+	}
 	if err := s.setMark(ctx, lockMark{old: old, state: lockBegun}); err != nil {
 		return err
 	}
-	want := lockedBlock(live)
+	var cut *cutError
+	if err := s.stillLocking(ctx); errors.As(err, &cut) {
+		return s.giveWay(ctx, err, old, false)
+	} else if err != nil {
+		return err
+	}
+	var stale *StaleError // an unlock may have taken the statement, and its mark was overwritten
+	if err := s.readGrantBack(ctx); errors.As(err, &stale) {
+		return s.giveWay(ctx, err, old, false)
+	} else if err != nil {
+		return err
+	}
+	return s.block(ctx, links, old)
+}
+
+// block sets the two flags, and looks at once: first for another run, which may be
+// about to send visitors to S3, and then at the links.
+func (s scene) block(ctx context.Context, links []lockLink, old *providers.PublicAccessBlock) error {
+	want := lockedBlock(old)
 	put := s.acc.Access.PutBlock(ctx, s.b.Name, bucketRegion(s.b, s.a), &want)
 	if put != nil && classified(put) && ctx.Err() == nil {
 		return providers.Doing(put, "block public access of bucket %s", s.b.Name)
 	}
 	// With another error an answer was lost, and the flags may be in force.
+	var cut *cutError
+	alone := s.stillLocking(providers.WithUrgency(ctx))
+	if errors.As(alone, &cut) {
+		return s.giveWay(ctx, alone, old, true)
+	}
 	if err := s.lookOrOpen(ctx, links, old); err != nil {
 		return err
 	}
@@ -325,6 +352,14 @@ func lockBucket(ctx context.Context, s scene) error {
 		if err := s.lookOrOpen(ctx, links, old); err != nil {
 			return err
 		}
+		if alone != nil {
+			if alone = s.stillLocking(ctx); errors.As(alone, &cut) {
+				return s.giveWay(ctx, alone, old, true)
+			}
+		}
+	}
+	if alone != nil { // nobody can tell
+		return s.giveWay(ctx, alone, old, true)
 	}
 	return nil
 }
@@ -475,7 +510,15 @@ func (s scene) lockEnds(ctx context.Context, mark lockMark) error {
 	case !closes(live):
 		return &overtakenError{fmt.Errorf("the public access block of bucket %s was changed meanwhile: %w", s.b.Name, providers.ErrConflict)}
 	}
-	return s.setMark(ctx, lockMark{old: mark.old, state: lockDone})
+	if err := s.setMark(ctx, lockMark{old: mark.old, state: lockDone}); err != nil {
+		return err
+	}
+	live, err = s.acc.Access.Block(ctx, s.b.Name, bucketRegion(s.b, s.a))
+	if err == nil && !closes(live) { // and its mark was overwritten
+		return errors.Join(&overtakenError{fmt.Errorf("bucket %s was opened meanwhile: %w", s.b.Name, providers.ErrConflict)},
+			s.setMark(ctx, lockMark{old: mark.old, state: lockCut}))
+	}
+	return nil
 }
 
 // unlockStages give the bucket back what the lock took, for edgeward
@@ -494,15 +537,18 @@ func unlockFirst() stage {
 
 // checkUnlock: the bucket has its old flags, and everybody reads it.
 func checkUnlock(b config.Bucket, a Actual) Verdict {
-	mark := a.Crumbs.lock()
+	mark, late := a.Crumbs.lock(), a.lateBlock()
+	anyway := "; or go back all the same, knowing what visitors will meet: " + goBackBy(b, "-accept-s3-loss")
 	switch {
 	case a.Dist == nil:
 		return done("edgeward has changed nothing")
+	case !a.Crumbs.locked() && !late && a.S3Loss:
+		return done("the bucket is not locked by edgeward; -accept-s3-loss accepts what S3 answers")
 	case !a.Crumbs.locked() && a.Access != nil && a.Dist.Settings.OriginAccessID != "" && mark.state == "" && closes(a.Access.Block):
-		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and the tag %s, which keeps its old flags, is gone: visitors of S3 would be refused. Set the bucket's public access block by hand (edgeward's locks set IgnorePublicAcls and RestrictPublicBuckets), then run this again", b.Name, crumbFlags))
-	case !a.Crumbs.locked() && mark.state != "" && a.Access != nil && closes(a.Access.Block):
-		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and not by edgeward, whose own lock is off: visitors of S3 would be refused. Take IgnorePublicAcls and RestrictPublicBuckets off its public access block by hand, then run this again", b.Name))
-	case !a.Crumbs.locked():
+		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and the tag %s, which keeps its old flags, is gone: visitors of S3 would be refused. Set the bucket's public access block by hand (edgeward's locks set IgnorePublicAcls and RestrictPublicBuckets), then run this again%s", b.Name, crumbFlags, anyway))
+	case !a.Crumbs.locked() && !late && mark.state != "" && a.Access != nil && closes(a.Access.Block):
+		return failed(fmt.Sprintf("bucket %s is closed to everybody but its distribution, and not by edgeward, whose own lock is off: visitors of S3 would be refused. Take IgnorePublicAcls and RestrictPublicBuckets off its public access block by hand, then run this again%s", b.Name, anyway))
+	case !a.Crumbs.locked() && !late:
 		return done("the bucket is not locked")
 	case a.Access == nil:
 		return waiting("the bucket's flags are not known")
@@ -529,14 +575,18 @@ func unlockForRollback(ctx context.Context, s scene) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	return s.setTags(ctx, map[string]string{crumbFlags: ""})
+	return s.forget(ctx)
 }
 
 func unlockAlone(ctx context.Context, s scene) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	return s.setMark(ctx, lockMark{old: s.a.Crumbs.lock().old, state: lockLifted})
+	m := lockMark{old: s.a.Crumbs.lock().old, state: lockLifted}
+	if s.a.Crumbs.lock().state != lockDone {
+		m.state = lockCut
+	}
+	return s.setMark(ctx, m)
 }
 
 // open sets the old flags, and looks whether S3 answers everybody.
@@ -544,7 +594,16 @@ func (s scene) open(ctx context.Context) error {
 	ctx = providers.WithUrgency(ctx)
 	old := s.a.Crumbs.lock().old
 	region := bucketRegion(s.b, s.a)
-	if !sameBlock(s.a.Access.Block, old) {
+	live, err := s.acc.Access.Block(ctx, s.b.Name, region)
+	if err != nil {
+		return providers.Doing(err, "read the public access block of bucket %s", s.b.Name)
+	}
+	if s.a.lateBlock() { // it is not called open before S3 was seen to answer
+		if err := s.setMark(ctx, lockMark{old: old, state: lockBegun}); err != nil {
+			return err
+		}
+	}
+	if !sameBlock(live, old) {
 		if err := s.acc.Access.PutBlock(ctx, s.b.Name, region, old); err != nil {
 			return providers.Doing(err, "set the old flags of bucket %s again", s.b.Name)
 		}
@@ -558,6 +617,13 @@ func (s scene) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.answersAll(ctx, links, old)
+}
+
+// answersAll looks for a minute whether S3 answers everybody, and whether the flags
+// stay: another run's block may be under way.
+func (s scene) answersAll(ctx context.Context, links []lockLink, old *providers.PublicAccessBlock) error {
+	region := bucketRegion(s.b, s.a)
 	for look := range openLooks {
 		if look > 0 {
 			back := providers.Idle(ctx)
@@ -567,9 +633,18 @@ func (s scene) open(ctx context.Context) error {
 				return err
 			}
 		}
+		if s.a.S3Loss {
+			break
+		}
 		if err := s.public(ctx, links, region); err != nil {
 			return err
 		}
+	}
+	switch live, err := s.acc.Access.Block(ctx, s.b.Name, region); {
+	case err != nil:
+		return providers.Doing(err, "read the public access block of bucket %s back", s.b.Name)
+	case closes(live) && !closes(old):
+		return notYet("another run has closed the bucket again")
 	}
 	return nil
 }
@@ -611,11 +686,30 @@ func checkRevoke(b config.Bucket, a Actual) Verdict {
 	v := todo("edgeward's statement alone; the others stay. The distribution goes on signing, which a public bucket does not mind",
 		ValueChange{pathGrant, grantSid(*a.Dist), ""})
 	v.Undo = "edgeward apply -retry='" + b.Address + "'"
+	// Visitors of the distribution need the statement if the block of a lock that was
+	// cut off comes late.
+	if m := a.Crumbs.lock(); m.state == lockCut && a.Now.Before(m.at.Add(lockWatch)) {
+		v.Status, v.Until, v.Why = Waiting, m.at.Add(lockWatch), "until "+writeTime(m.at.Add(lockWatch))+": the bucket was opened while it was being locked, and a block may come late"
+	}
 	return v
 }
 
 func revokeAccess(ctx context.Context, s scene) error {
-	if m := s.a.Crumbs.lock(); m.state != "" && m.state != lockLifted {
+	m := s.a.Crumbs.lock()
+	if s.a.Crumbs.locked() || s.a.lateBlock() {
+		if err := unlockAlone(ctx, s); err != nil {
+			return err
+		}
+		return notYet("a block came late and was taken off again")
+	}
+	switch m.state {
+	case "", lockLifted, lockCut:
+	case lockReady: // a run may be about to lock it
+		if err := s.setMark(ctx, lockMark{old: m.old, state: lockCut}); err != nil {
+			return err
+		}
+		return notYet("a run that locks the bucket may be under way")
+	default:
 		if err := s.setMark(ctx, lockMark{old: m.old, state: lockLifted}); err != nil {
 			return err
 		}

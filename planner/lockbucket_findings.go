@@ -26,7 +26,10 @@ func lockFindings(b config.Bucket, a Actual) []Finding {
 		return nil
 	case mark.state == lockFailed && !a.Retry:
 		return []Finding{lockFailure(b, mark)}
-	case mark.state == lockLifted && !a.Retry:
+	case a.lateBlock() && !a.Retry:
+		return []Finding{{Warning, "lock-lifted", "bucket " + b.Name + " is closed by a lock that was given up at " + writeTime(mark.at),
+			"the block of a run came late; to open it: edgeward unlock-bucket '" + b.Address + "'"}}
+	case a.lifted() && !a.Retry:
 		return []Finding{{Note, "lock-lifted", "bucket " + b.Name + " was unlocked by hand at " + writeTime(mark.at),
 			"it stays public until: edgeward apply -retry='" + b.Address + "'"}}
 	}

@@ -37,7 +37,7 @@ func Make(ctx context.Context, w providers.World, c *config.Config, o Options) (
 		if stopsAll(ctx, err) {
 			return err
 		}
-		a.Retry, a.NoEvidence = retries(o, b), o.NoEvidence
+		a.Retry, a.NoEvidence, a.S3Loss = retries(o, b), o.NoEvidence, o.AcceptS3Loss
 		if p.Goal == Rollback && err == nil {
 			if before[i] = a.switchedBefore(o.Since); before[i] {
 				return nil
@@ -288,8 +288,8 @@ func planBucket(b config.Bucket, a Actual, lookErr error, o Options, g Goal) Buc
 	if held {
 		p.Findings = []Finding{heldFinding(b, a)}
 	}
-	remains := held && a.leftCounting()
-	if held && (a.unended() || remains) {
+	remains := held && a.leftCounting() && !a.leftLocked()
+	if held && (a.unended() || remains || a.leftLocked()) {
 		g, held = Rollback, false
 	}
 	if g == Rollback {
@@ -432,6 +432,10 @@ func heldFinding(b config.Bucket, a Actual) Finding {
 	if a.unended() {
 		return Finding{Warning, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",
 			"this run ends it; or edgeward apply -retry='" + b.Address + "' to stay"}
+	}
+	if a.leftLocked() {
+		return Finding{Warning, "held", "the bucket was rolled back " + how + " at " + at + " and is held, and a lock was begun meanwhile: visitors may be refused",
+			"this run opens it; edgeward rollback -target='" + b.Address + "' does too"}
 	}
 	if a.returns() {
 		return Finding{Note, "held", "a way back was begun " + how + " at " + at + " and has not ended: names are still the distribution's",

@@ -125,6 +125,9 @@ func restoreRecords(ctx context.Context, s scene) error {
 			s.note("the hold could not be written, and the names go back all the same: " + unheld.Error())
 		}
 	}
+	if err := s.openAgain(ctx); err != nil {
+		return err
+	}
 	var rs []replacement
 	for _, n := range s.a.Names {
 		if s.a.stays(n) || n.Serves != servesOurs && s.a.Crumbs[crumbWas] == "" {
