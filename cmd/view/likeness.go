@@ -150,9 +150,12 @@ func (o outlined) likeness() (key string, at place, steps []planner.Step) {
 		bp.Findings[i].Summary, bp.Findings[i].Detail = mask(f.Summary), mask(f.Detail)
 	}
 	at.region, bp.Region = bp.Region, ""
+	if bp.Standing == planner.StandHeld {
+		bp.Stage = ""
+	}
 	var end *planner.Result
 	if o.Result != nil {
-		r := *o.Result
+		r := withoutHeldStage(*o.Result)
 		r.Until, r.Traffic = nil, nil
 		r.Why = mask(r.Why)
 		end = &r

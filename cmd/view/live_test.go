@@ -254,3 +254,11 @@ func TestRemainingLearns(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestOneWaitsForItsTurn(t *testing.T) {
+	r := newLiveRun(1)
+	text := strings.Join(NewLive(r.plan, liveStart, Style{}).Lines(liveStart, []LiveRate{{API: "acm", PerSecond: 5, Requests: 90, Waiting: 1}}, 120, 30), "\n")
+	if !strings.Contains(text, "1 waits for its turn") {
+		t.Error(text)
+	}
+}

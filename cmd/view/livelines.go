@@ -408,7 +408,11 @@ func rateLines(rates []LiveRate) section {
 	for _, r := range rates {
 		text := fmt.Sprintf("%s, at most %s a second", Count(r.Requests, "request"), decimal(r.PerSecond))
 		if r.Waiting > 0 {
-			text += fmt.Sprintf(", %d wait for their turn", r.Waiting)
+			turn := "%d wait for their turn"
+			if r.Waiting == 1 {
+				turn = "%d waits for its turn"
+			}
+			text += ", " + fmt.Sprintf(turn, r.Waiting)
 		}
 		color := dim
 		if r.Throttled > 0 {

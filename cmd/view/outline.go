@@ -204,7 +204,7 @@ func (o outlined) headline() string {
 			text += ", takes about " + Duration(o.Expect.Duration())
 		}
 	}
-	if o.Result != nil && o.Result.Stage != "" {
+	if o.Result != nil && withoutHeldStage(*o.Result).Stage != "" {
 		text += " at " + string(o.Result.Stage)
 	}
 	if f := findingCounts(o.Findings); f != "" {

@@ -112,7 +112,7 @@ func RunHTML(r Run) (string, error) {
 	for _, o := range items {
 		row := []htmlCell{{Text: o.Address, Code: true, And: o.and()}, {Text: strings.Join(o.CNAMEs, ", "), Code: true}, {Text: o.word(), Class: o.class()}, {}, {}}
 		if o.Result != nil {
-			row[3].Text = string(o.Result.Stage)
+			row[3].Text = string(withoutHeldStage(*o.Result).Stage)
 			row[4].Text, _ = resultWords(*o.Result)
 		}
 		page.Table.Rows = append(page.Table.Rows, row)

@@ -73,7 +73,7 @@ func RunMarkdown(r Run) string {
 			return []string{markdownNames(o.CNAMEs), "", "", ""}
 		}
 		why, _ := resultWords(*o.Result)
-		return []string{markdownNames(o.CNAMEs), strong(o.word(), !settled(o.Result.Outcome)), markdownText(short(string(o.Result.Stage))), markdownText(short(why))}
+		return []string{markdownNames(o.CNAMEs), strong(o.word(), !settled(o.Result.Outcome)), markdownText(short(string(withoutHeldStage(*o.Result).Stage))), markdownText(short(why))}
 	})
 	page.parts(r.Plan.Goal, items)
 	return page.String()

@@ -122,6 +122,7 @@ func (s Style) results(b *strings.Builder, r planner.Report) {
 			continue
 		}
 		n++
+		res = withoutHeldStage(res)
 		names := []string{res.Address}
 		if _, key, ok := strings.Cut(res.Address, `["`); ok { // mostly the bucket's name
 			names = append(names, strings.TrimSuffix(key, `"]`))
@@ -161,7 +162,7 @@ func (s Style) result(b *strings.Builder, res planner.Result, now time.Time) {
 	if settled(res.Outcome) && res.Why == "" {
 		return
 	}
-	if res.Why == string(res.Outcome) {
+	if res = withoutHeldStage(res); res.Why == string(res.Outcome) {
 		res.Why = ""
 	}
 	color := yellow
@@ -252,7 +253,11 @@ func goOn(r planner.Report, c Commands) string {
 	}
 	if len(held) > 0 {
 		command := c.Retry
-		for _, a := range held {
+		var all []string
+		for _, res := range r.Results {
+			all = append(all, res.Address)
+		}
+		for _, a := range retryPatterns(held, all) {
 			command += " " + Quote("-retry="+a)
 		}
 		fmt.Fprintf(&b, "To try the held again: %s\n", command)

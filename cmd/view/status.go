@@ -80,6 +80,9 @@ func (s Style) statusLine(b *strings.Builder, bs planner.BucketStatus, width int
 	const standing = 12
 	first := s.paint(bold, pad(bs.Address, width)) + "  " + s.paint(color, pad(string(bs.Standing), standing))
 	text := string(bs.Stage)
+	if bs.Standing == planner.StandHeld { // by no stage
+		text = ""
+	}
 	if bs.Why != "" {
 		if text != "" {
 			text += ": "

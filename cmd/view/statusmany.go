@@ -30,21 +30,22 @@ type statusGroup struct {
 // statusMany is a status that is one screen: what needs a look by name and with
 // its reason, then the others, alike ones together.
 func (s Style) statusMany(b *strings.Builder, r planner.StatusReport) {
-	loud, groups := statusParts(r)
+	all, groups := statusParts(r)
+	loud := heldAlike(all)
 	width := 0
-	for _, bs := range loud[:min(len(loud), statusNamed)] {
-		width = max(width, utf8.RuneCountInString(bs.Address))
+	for _, l := range loud[:min(len(loud), statusNamed)] {
+		width = max(width, utf8.RuneCountInString(l.line().Address))
 	}
 	width = min(width, 40)
-	for _, bs := range loud[:min(len(loud), statusNamed)] {
-		s.statusLine(b, loudly(bs), width)
+	for _, l := range loud[:min(len(loud), statusNamed)] {
+		s.statusLine(b, l.line(), width)
 	}
-	if more := len(loud) - statusNamed; more > 0 {
+	if len(loud) > statusNamed {
 		var names []string
-		for _, bs := range loud[statusNamed:] {
-			names = append(names, bs.Address)
+		for _, l := range loud[statusNamed:] {
+			names = append(names, l.who...)
 		}
-		s.hang(b, fmt.Sprintf("and %d more: ", more), 4, someNames(names, 4))
+		s.hang(b, fmt.Sprintf("and %d more: ", len(names)), 4, someNames(names, 4))
 	}
 	if len(loud) > 0 && len(groups) > 0 {
 		b.WriteByte('\n')
