@@ -99,7 +99,9 @@ func TestLockByALogThatHasEnded(t *testing.T) {
 			pause1(t, 60*time.Hour)
 			e := edgeFetch(time.Now().Add(-age))
 			e.Signed, e.Signer, e.UserAgent = true, providers.SignerCloudFront, ""
-			s.w.AddAccessLog(assets, e)
+			begun := e
+			begun.Time = time.Now().Add(-70 * time.Hour)
+			s.w.AddAccessLog(assets, e, begun)
 			s.want(s.apply(t.Context(), Migrate), want)
 		})
 	}

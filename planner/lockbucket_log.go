@@ -23,6 +23,11 @@ const longestDelivery = 24 * time.Hour
 // be another account's distribution, and nothing but its absence tells.
 const signedWindow = 24 * time.Hour
 
+// logLead is how long before the window the log is read too: it has to have begun
+// by then, for one that was switched on within the window says nothing of the time
+// before.
+const logLead = 24 * time.Hour
+
 // logPause is how long a log that has to go on is left alone.
 const logPause = 10 * time.Minute
 
@@ -78,11 +83,14 @@ func (r logReader) of(e providers.LogEntry) reader {
 type logLooked struct {
 	signed, plain, direct, odd int
 	last, newest               time.Time
+	// first is the oldest request, also of the lead.
+	first time.Time
 	// by is whom the last direct request was for, or by.
 	by string
 }
 
 func (l *logLooked) add(e providers.LogEntry, r reader) {
+	l.seen(e)
 	if e.Operation != "" && e.Time.After(l.newest) {
 		l.newest = e.Time
 	}
@@ -98,6 +106,13 @@ func (l *logLooked) add(e providers.LogEntry, r reader) {
 		if !e.Time.Before(l.last) {
 			l.last, l.by = e.Time, askedBy(e)
 		}
+	}
+}
+
+// seen counts a request for when the log began alone.
+func (l *logLooked) seen(e providers.LogEntry) {
+	if e.Operation != "" && (l.first.IsZero() || e.Time.Before(l.first)) {
+		l.first = e.Time
 	}
 }
 
@@ -127,9 +142,11 @@ func (o *observer) logEvidence(ctx context.Context, x *accessActual) (evidence, 
 		r.signs = m.at
 	}
 	var l logLooked
-	files, err := o.acc.Buckets.AccessLog(ctx, *o.a.Bucket, since, maxEvidenceFiles, func(e providers.LogEntry) {
+	files, err := o.acc.Buckets.AccessLog(ctx, *o.a.Bucket, since.Add(-logLead), maxEvidenceFiles, func(e providers.LogEntry) {
 		if !e.Time.Before(since) {
 			l.add(e, r.of(e))
+		} else {
+			l.seen(e)
 		}
 	})
 	switch {
@@ -158,6 +175,9 @@ func (l logLooked) judge(since, now time.Time, files int, signs time.Time, alone
 		e.why = "the access log ends at " + writeTime(l.newest)
 	case files >= maxEvidenceFiles:
 		e.why = "the access log is too long to be read back to " + writeTime(since)
+	case l.first.After(since):
+		full := l.first.Add(evidenceWindow)
+		e.why, e.until = fmt.Sprintf("the access log begins at %s and says nothing of the time before; it shows %s at %s", writeTime(l.first), shortDuration(evidenceWindow), writeTime(full)), later(full, now.Add(logPause))
 	case !signs.IsZero() && l.plain > 0 && l.newest.Before(signed):
 		e.why = fmt.Sprintf("the access log ends at %s, and until it reaches %s, what CloudFront fetched without a signature could be another account's distribution", writeTime(l.newest), writeTime(signed))
 		if now.Before(signed.Add(longestDelivery)) {

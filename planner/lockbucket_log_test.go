@@ -89,7 +89,7 @@ func TestLogReader(t *testing.T) {
 func TestLogJudged(t *testing.T) {
 	now := time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)
 	ready := now.Add(-30 * time.Hour)
-	fetches := logLooked{signed: 3, plain: 4, newest: now.Add(-time.Hour)}
+	fetches := logLooked{signed: 3, plain: 4, first: now.Add(-73 * time.Hour), newest: now.Add(-time.Hour)}
 	with := func(change func(*logLooked)) logLooked {
 		l := fetches
 		change(&l)
@@ -109,6 +109,7 @@ func TestLogJudged(t *testing.T) {
 		"the log lags":                  {fetches, 5, now.Add(-24*time.Hour - 30*time.Minute), false, now.Add(logPause), "another account's distribution"},
 		"only ever signed":              {with(func(l *logLooked) { l.plain = 0 }), 5, now.Add(-time.Minute), true, time.Time{}, "3 fetches"},
 		"no fetch":                      {logLooked{newest: now}, 5, ready, false, time.Time{}, "says nothing"},
+		"switched on an hour ago":       {with(func(l *logLooked) { l.first = now.Add(-time.Hour) }), 5, ready, false, now.Add(71 * time.Hour), "says nothing of the time before"},
 		"an odd line":                   {with(func(l *logLooked) { l.odd = 1 }), 5, ready, false, time.Time{}, "1 line of the access log"},
 		"ended":                         {with(func(l *logLooked) { l.newest = now.Add(-25 * time.Hour) }), 5, ready, false, time.Time{}, "ends at"},
 		"too long":                      {fetches, maxEvidenceFiles, ready, false, time.Time{}, "too long"},
@@ -131,7 +132,7 @@ func TestLockWaitsForASignedLog(t *testing.T) {
 				l.config.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog}
 			}, func(t *testing.T, s *session) {
 				s.moved()
-				s.w.AddAccessLog(assets, edgeFetch(time.Now().Add(-time.Hour)))
+				s.w.AddAccessLog(assets, edgeFetch(time.Now().Add(-time.Hour)), edgeFetch(time.Now().Add(-9*time.Hour)))
 				short := func(x *Executor) { x.WaitTimeout = time.Hour }
 				x := one(t, s.run(t.Context(), s.plan(t.Context(), Migrate), short))
 				ready := crumbs(s.w.Distributions()[0].Tags).lock()
@@ -158,4 +159,37 @@ func TestLockWaitsForASignedLog(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLockWaitsForAYoungLog: a log shows nothing of the time before it was switched
+// on, so it has to be as long as what it is to prove.
+func TestLockWaitsForAYoungLog(t *testing.T) {
+	inLocked(t, func(l *lab) {
+		l.config.Buckets[0].Lock.Evidence = []string{config.EvidenceAccessLog}
+		l.config.Buckets[0].Lock.After = 7 * 24 * time.Hour
+	}, func(t *testing.T, s *session) {
+		s.moved()
+		pause1(t, 8*24*time.Hour)
+		fetch := func(at time.Time) {
+			e := edgeFetch(at)
+			e.Signed, e.Signer, e.UserAgent = true, providers.SignerCloudFront, ""
+			s.w.AddAccessLog(assets, e)
+		}
+		first := time.Now().Add(-30 * time.Minute).Truncate(time.Second)
+		fetch(first)
+		lock := func() Result {
+			return one(t, s.run(t.Context(), s.plan(t.Context(), Migrate), func(x *Executor) { x.WaitTimeout = time.Hour }))
+		}
+		if x := lock(); x.Outcome != OutcomeWaiting || x.Stage != BucketLock || x.Until == nil || !x.Until.Equal(first.Add(evidenceWindow)) || !s.public() {
+			t.Fatalf("%+v, public %t", x, s.public())
+		}
+		for range 3 { // one a day is enough to show that it goes on
+			pause1(t, 24*time.Hour)
+			fetch(time.Now().Add(-time.Hour))
+		}
+		if x := lock(); x.Outcome != OutcomeFinished || s.public() {
+			t.Errorf("%+v, public %t", x, s.public())
+		}
+		s.served()
+	})
 }

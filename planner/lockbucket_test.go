@@ -222,7 +222,8 @@ func TestLockEvidence(t *testing.T) {
 				for _, e := range tc.log {
 					log = append(log, e(time.Now()))
 				}
-				if log != nil {
+				if log != nil { // it was on before the migration too
+					log = append(log, edge(20*time.Hour)(time.Now()))
 					s.w.AddAccessLog(assets, log...)
 				}
 				s.o.NoEvidence = tc.accept
