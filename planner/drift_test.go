@@ -51,9 +51,22 @@ func TestDriftIsNamed(t *testing.T) {
 		"the TTL is the owner's":        {nil, func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "", nil},
 		"a TTL that is configured": {func(l *lab) { l.config.Buckets[0].DNS.TTL = 10 * time.Minute },
 			func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "record low.example.com", []string{"TTL 600s", "TTL 3600s"}},
-		"another bucket":     {nil, edit(func(s *providers.Settings) { s.OriginDomain = "fonts.example.com.s3.eu-west-1.amazonaws.com" }), "origin", []string{"low.example.com.s3.eu-west-1", "fonts.example.com.s3", "by hand"}},
-		"fewer methods":      {nil, edit(func(s *providers.Settings) { s.Methods = []string{"GET"} }), "allowed_methods", []string{"GET, HEAD"}},
-		"another policy":     {nil, edit(func(s *providers.Settings) { s.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), "cache_policy", []string{"edgeward-", "658327ea"}},
+		"another bucket":       {nil, edit(func(s *providers.Settings) { s.OriginDomain = "fonts.example.com.s3.eu-west-1.amazonaws.com" }), "origin", []string{"low.example.com.s3.eu-west-1", "fonts.example.com.s3", "by hand"}},
+		"fewer methods":        {nil, edit(func(s *providers.Settings) { s.Methods = []string{"GET"} }), "allowed_methods", []string{"GET, HEAD"}},
+		"another policy":       {nil, edit(func(s *providers.Settings) { s.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), "cache_policy", []string{"edgeward-", "658327ea"}},
+		"CORS, another policy": {func(l *lab) { l.options.Buckets[indexOf(l, low)].CORS = anyOrigin() }, edit(func(s *providers.Settings) { s.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), "cache_policy", []string{policyStem(cacheSettings(true))}},
+		"no OPTIONS":           {func(l *lab) { l.options.Buckets[indexOf(l, low)].CORS = anyOrigin() }, edit(func(s *providers.Settings) { s.Methods = []string{"GET", "HEAD"} }), "CORS rules of bucket low.example.com", []string{"methods GET, HEAD"}},
+		"OPTIONS, and a key without Origin": {nil, func(s *session) {
+			edit(func(x *providers.Settings) { x.Methods = []string{"GET", "HEAD", "OPTIONS"} })(s)
+			s.w.EditBucket(low, func(b *sandbox.Bucket) { b.CORS = anyOrigin() })
+		}, "CORS rules of bucket low.example.com", []string{policyStem(cacheSettings(false))}},
+		"another endpoint": {nil, edit(func(s *providers.Settings) {
+			s.OriginKind, s.OriginDomain = providers.WebsiteOrigin, low+".s3-website-eu-west-1.amazonaws.com"
+		}), "origin", []string{"website", "by hand"}},
+		"a named policy": {func(l *lab) {
+			l.config.Buckets[0].Distribution.CachePolicy = new("658327ea-f89d-4fab-a63d-7e88639e58f6")
+			l.config.Buckets[0].Verify.Accept = []string{"caching", "query-string"}
+		}, func(*session) {}, "", nil},
 		"CORS rules later":   {nil, func(s *session) { s.w.EditBucket(low, func(b *sandbox.Bucket) { b.CORS = anyOrigin() }) }, "CORS rules of bucket low.example.com", []string{"Origin in the cache key", "OPTIONS"}},
 		"CORS rules gone":    {func(l *lab) { l.options.Buckets[indexOf(l, low)].CORS = anyOrigin() }, func(s *session) { s.w.EditBucket(low, func(b *sandbox.Bucket) { b.CORS = nil }) }, "", nil},
 		"expired":            {nil, expires("EXPIRED", -time.Hour), "certificate ", []string{"expired on", "visitors of https"}},

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,16 +125,18 @@ func TestAddedNameUnderAWildcard(t *testing.T) {
 		bucket bool
 		sev    Severity
 		says   string
+		name   string // added if ""
 	}{
-		"S3 has no such bucket": {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), false, Warning, "S3 has no bucket of that name"},
-		"S3 has such a bucket":  {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), true, Error, "give it a bucket block of its own, and the record shop.example.com CNAME shop.example.com.s3.eu-west-1.amazonaws.com"},
-		"another host":          {cname("*.example.com", "web.example.net", time.Minute), false, Error, "take the name out of cnames"},
-		"addresses":             {sandbox.NamedRecord{Name: "*.example.com", Record: providers.Record{Type: "AAAA", Value: "2001:db8::1", TTL: time.Minute}}, false, Error, "AAAA 2001:db8::1"},
+		"S3 has no such bucket": {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), false, Warning, "S3 has no bucket of that name", ""},
+		"S3 has such a bucket":  {cname("*.example.com", "s3-eu-west-1.amazonaws.com", time.Minute), true, Error, "give it a bucket block of its own, and the record shop.example.com CNAME shop.example.com.s3.eu-west-1.amazonaws.com", ""},
+		"another host":          {cname("*.example.com", "web.example.net", time.Minute), false, Error, "take the name out of cnames", ""},
+		"far above":             {cname("*.example.com", "web.example.net", time.Minute), false, Error, "take the name out of cnames", "new.shop.example.com"},
+		"addresses":             {sandbox.NamedRecord{Name: "*.example.com", Record: providers.Record{Type: "AAAA", Value: "2001:db8::1", TTL: time.Minute}}, false, Error, "AAAA 2001:db8::1", ""},
 	}
 	for what, tc := range tests {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLab(1).only("low.example.com").withName(added)
+				l := newLab(1).only("low.example.com").withName(cmp.Or(tc.name, added))
 				l.options.DNS[0].Records = append(l.options.DNS[0].Records, tc.record)
 				if tc.bucket {
 					l.options.Buckets = append(l.options.Buckets, sandbox.Bucket{Name: added, Region: "eu-west-1", Objects: worldObjects()})
@@ -219,8 +222,11 @@ func TestChainsToAMovedName(t *testing.T) {
 		change  func(l *lab)
 		says    string
 	}{
-		"an alias":          {[]sandbox.NamedRecord{{Name: cdn, Record: providers.Record{Type: "CNAME", Alias: true, Value: low}}}, nil, cdn + " CNAME s3.dualstack.eu-west-1.amazonaws.com"},
-		"a wildcard":        {[]sandbox.NamedRecord{cname("*.cdn.example.com", low, time.Minute)}, nil, "visitors of every name below it"},
+		"an alias":   {[]sandbox.NamedRecord{{Name: cdn, Record: providers.Record{Type: "A", Alias: true, Value: low}}}, nil, cdn + " CNAME s3.dualstack.eu-west-1.amazonaws.com"},
+		"a wildcard": {[]sandbox.NamedRecord{cname("*.cdn.example.com", low, time.Minute)}, nil, "visitors of every name below it"},
+		"of another zone": {[]sandbox.NamedRecord{cname("cdn.example.org", low, time.Minute)}, func(l *lab) {
+			l.config.DNSProviders = []config.DNSProvider{{Address: swapped, Zones: []string{"example.org"}}}
+		}, "cdn.example.org CNAME"},
 		"of another block":  {[]sandbox.NamedRecord{cname("fonts.example.com", low, time.Minute)}, func(l *lab) { l.config.Buckets = newLab(1).only(low, "fonts.example.com").config.Buckets }, "fonts.example.com CNAME"},
 		"of the same block": {[]sandbox.NamedRecord{cname(cdn, low, time.Minute)}, func(l *lab) { l.withName(cdn) }, ""},
 	}
@@ -229,7 +235,11 @@ func TestChainsToAMovedName(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLab(1).only(low)
 				l.options.DNS[0].Records = slices.DeleteFunc(l.options.DNS[0].Records, func(r sandbox.NamedRecord) bool { return r.Name == tc.records[0].Name })
-				chain(l, tc.records...)
+				if rs := tc.records; strings.HasSuffix(rs[0].Name, ".example.org") {
+					l.options.DNS[1].Records = append(l.options.DNS[1].Records, rs...)
+				} else {
+					chain(l, rs...)
+				}
 				if tc.change != nil {
 					tc.change(l)
 				}
@@ -309,12 +319,19 @@ func TestUsesThatEnd(t *testing.T) {
 	accept := func(b *config.Bucket) { b.Verify.Accept = []string{config.AcceptUses} }
 	part := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/public/*"}]}`
 	whole := `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/*"}]}`
+	denied := `{"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.example/secret/*"}]}`
 	tests := map[string]struct {
 		bucket providers.Bucket
 		log    logLook
 		change func(*config.Bucket)
 		want   string
 	}{
+		"posts":              {providers.Bucket{Policy: whole, CORS: []providers.CORSRule{{Methods: []string{"POST"}}}}, logLook{}, nil, "warning uses-unknown"},
+		"deletes":            {providers.Bucket{Policy: whole, CORS: []providers.CORSRule{{Methods: []string{"DELETE"}}}}, logLook{}, nil, "warning uses-unknown"},
+		"uploads, accepted":  {providers.Bucket{Policy: whole, CORS: []providers.CORSRule{{Methods: []string{"PUT"}}}}, logLook{}, accept, ""},
+		"a part is denied":   {providers.Bucket{Policy: denied}, logLook{}, nil, ""},
+		"a log of others":    {providers.Bucket{Policy: part, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Err: providers.ErrDenied}, nil, "note log-unread,warning uses-unknown"},
+		"accepted signed":    {providers.Bucket{Policy: whole, Log: providers.BucketLog{Bucket: "logs"}}, logLook{Requests: 5, Signed: 1}, accept, "warning log-signed"},
 		"no hint":            {providers.Bucket{Policy: whole, CORS: anyOrigin()}, logLook{}, nil, ""},
 		"uploads":            {providers.Bucket{Policy: whole, CORS: []providers.CORSRule{{Methods: []string{"GET", "PUT"}}}}, logLook{}, nil, "warning uses-unknown"},
 		"a part is public":   {providers.Bucket{Policy: part}, logLook{}, nil, "warning uses-unknown"},
@@ -398,4 +415,106 @@ type plainDNS struct{ providers.DNS }
 
 func (p plainDNS) Features() providers.Features {
 	return providers.Features{Provider: "route53", Swap: true}
+}
+
+// TestIPv6Findings: which names lose visitors without IPv6.
+func TestIPv6Findings(t *testing.T) {
+	no := false
+	b := config.Bucket{Distribution: config.Distribution{IPv6: &no}}
+	record := func(typ, value string, proxied bool) providers.RecordSet {
+		return providers.RecordSet{Records: []providers.Record{{Type: typ, Value: value, Proxied: proxied}}}
+	}
+	const dual = "b.s3.dualstack.eu-west-1.amazonaws.com"
+	tests := map[string]struct {
+		n    NameActual
+		want bool
+	}{
+		"addresses":      {NameActual{Serves: servesS3, Set: record("AAAA", "2001:db8::1", false)}, true},
+		"both kinds":     {NameActual{Serves: servesS3, Set: record("CNAME", dual, false)}, true},
+		"IPv4 alone":     {NameActual{Serves: servesS3, Set: record("CNAME", "b.s3.eu-west-1.amazonaws.com", false)}, false},
+		"behind a proxy": {NameActual{Serves: servesS3, Set: record("CNAME", dual, true)}, false},
+		"not at S3":      {NameActual{Serves: servesOurs, Set: record("AAAA", "2001:db8::1", false)}, false},
+	}
+	for name, tc := range tests {
+		if got := ipv6Findings(b, Actual{Names: []NameActual{tc.n}}) != nil; got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestProxyThatWorks: a live distribution that has the setting is left alone, and
+// one that would get it is not.
+func TestProxyThatWorks(t *testing.T) {
+	for live, want := range map[string]bool{"redirect-to-https": false, "allow-all": true} {
+		b := config.Bucket{Distribution: config.Distribution{ViewerProtocol: new("redirect-to-https")}}
+		n := NameActual{Serves: servesOurs, Set: providers.RecordSet{Records: []providers.Record{{Type: "CNAME", Value: edge, Proxied: true}}}}
+		a := Actual{Dist: &providers.Distribution{Settings: providers.Settings{ViewerProtocol: live}}}
+		if got := proxyFindings(b, a, n) != nil; got != want {
+			t.Errorf("%s: %t", live, got)
+		}
+	}
+}
+
+// TestPlainRecordAtApex: no CNAME stands at the top of a zone, so no plain record
+// takes the place of a proxied one there.
+func TestPlainRecordAtApex(t *testing.T) {
+	old := []providers.Record{{Type: "CNAME", Value: s3Name, Proxied: true}}
+	for flattens, refused := range map[bool]bool{false: true, true: false} {
+		n := NameActual{CNAME: config.CNAME{Name: "example.com"}, Set: providers.RecordSet{Zone: "example.com"}, Features: providers.Features{Provider: "x", Flatten: flattens}}
+		if got, err := n.fitting(old, nil); (err != nil) != refused || err == nil && got[0].Proxied {
+			t.Errorf("flattens %t: %v %v", flattens, got, err)
+		}
+	}
+}
+
+// TestOwnRecordHasARegion: the record that is to be written first names the bucket's
+// region, though the wildcard's endpoint is that of none.
+func TestOwnRecordHasARegion(t *testing.T) {
+	n := NameActual{CNAME: config.CNAME{Name: "b.example"}, Wildcard: &providers.RecordSet{Records: []providers.Record{{Type: "CNAME", Value: "s3.amazonaws.com"}}}}
+	e, ok := s3Led(n.led())
+	b := config.Bucket{Name: "b.example", CNAMEs: []config.CNAME{n.CNAME}}
+	if got := ownRecord(b, Actual{Bucket: &providers.Bucket{Region: "eu-west-3"}}, n, e); !ok || got != "b.example CNAME b.example.s3.eu-west-3.amazonaws.com" {
+		t.Errorf("%t %s", ok, got)
+	}
+}
+
+// TestAnswersThatDiffer: what only some servers answer may be a change on its way,
+// and what the distribution answered is one.
+func TestAnswersThatDiffer(t *testing.T) {
+	n := NameActual{CNAME: config.CNAME{Name: "b.example", DNSProvider: route53}, Instead: []providers.Answer{{Server: "ns1", Records: []providers.AnswerRecord{{Type: "A", Value: "192.0.2.1"}}}}}
+	for whole, want := range map[bool]Severity{false: Warning, true: Error} {
+		n.Whole = whole
+		if f := insteadFindings(config.Bucket{}, Actual{Dist: &providers.Distribution{}}, n); f[0].Code != "answers-differ" || f[0].Severity != want {
+			t.Errorf("whole %t: %+v", whole, f)
+		}
+	}
+}
+
+// TestChainsOfNamesThatAreServed: nobody is lost by a name that is switched already,
+// or by way of one that the distribution holds; whoever comes by way of that is.
+func TestChainsOfNamesThatAreServed(t *testing.T) {
+	const name, held, last = "b.example", "held.example", "last.example"
+	ch := newChains(providers.World{}, &config.Config{})
+	for from, to := range map[string]string{held: name, last: held} {
+		ch.add(providers.RecordSet{Name: from, Records: []providers.Record{{Type: "CNAME", Value: to}}})
+	}
+	b := config.Bucket{Name: name, CNAMEs: []config.CNAME{{Name: name}}}
+	n := NameActual{CNAME: b.CNAMEs[0], Serves: servesS3, Set: providers.RecordSet{Name: name, Records: []providers.Record{{Type: "A", Alias: true, Value: "s3-website-eu-west-1.amazonaws.com"}}}}
+	a := Actual{Bucket: &providers.Bucket{}, Names: []NameActual{n}, Dist: &providers.Distribution{Settings: providers.Settings{Aliases: []string{held}}}}
+	if fs := ch.findings(b, a); len(fs) != 1 || !strings.HasPrefix(fs[0].Summary, last) || !strings.Contains(fs[0].Detail, last+" A alias s3-website-eu-west-1") {
+		t.Errorf("%+v", fs)
+	}
+	a.Names[0].Serves = servesOurs
+	if fs := ch.findings(b, a); fs != nil {
+		t.Errorf("switched: %+v", fs)
+	}
+}
+
+// TestWhoRenews: ACM renews no certificate that it did not issue.
+func TestWhoRenews(t *testing.T) {
+	for imported, want := range map[bool]string{true: "import its successor", false: "validation record"} {
+		if f := expiryFinding(providers.Certificate{Imported: imported}); !strings.Contains(f.Detail, want) {
+			t.Errorf("%+v", f)
+		}
+	}
 }

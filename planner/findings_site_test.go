@@ -181,10 +181,14 @@ func TestSiteFindings(t *testing.T) {
 			want: []string{"warning object-too-large"}, says: []string{"2 of 3 listed objects are larger than 50 GB", `"c" (90 GB)`, "asks for ranges"}},
 		"an empty log":    {change: logged(logLook{})},
 		"only reads":      {change: logged(logLook{Files: 3, Requests: 10, Writes: map[string]int{}})},
-		"uploads":         {change: logged(logLook{Files: 3, Requests: 10, Writes: map[string]int{"PUT": 2, "DELETE": 1}}), want: []string{"error log-methods"}, says: []string{"3 of 10 requests by the name are neither GET nor HEAD", "1 DELETE, 2 PUT, of 10 requests by the name since 2026-01-01T12:00:00Z", "3 log files", "b.example.s3.eu-west-1.amazonaws.com"}},
+		"uploads":         {change: logged(logLook{Files: 3, Requests: 10, Writes: map[string]int{"PUT": 2, "DELETE": 1}}), want: []string{"error log-methods"}, says: []string{"3 of 10 requests by the name are neither GET nor HEAD", "1 DELETE, 2 PUT, of 10 requests by the name since 2026-01-01T12:00:00Z", "3 log files", "b.example.s3.eu-west-1.amazonaws.com", `write verify { accept = ["uses"] }`}},
 		"signed links":    {change: logged(logLook{Files: 3, Requests: 10, Signed: 4, Presigned: 3}), want: []string{"error log-signed"}, says: []string{"4 of 10 requests by the name are signed", "3 in the query (presigned links), 1 in a header", "have them made for b.example.s3.eu-west-1.amazonaws.com"}},
 		"a log of others": {change: logged(logLook{Err: fmt.Errorf("x: %w", providers.ErrDenied)}), want: []string{"note log-unread"}, says: []string{"it goes to bucket logs", "may not read it"}},
 		"a log that left": {change: logged(logLook{Err: providers.ErrNotFound}), want: []string{"note log-unread"}, says: []string{"its bucket does not exist"}},
+		"accepted uses": {change: func(b *config.Bucket, a *Actual) {
+			logged(logLook{Files: 3, Requests: 10, Signed: 4})(b, a)
+			b.Verify.Accept = []string{"uses"}
+		}, want: []string{"warning log-signed", "note verify-accepts"}, says: []string{"uses (uploads and signed requests by the name are refused)"}},
 		"accepted": {change: func(b *config.Bucket, _ *Actual) { b.Verify.Accept = []string{"vary", "cache-control"} }, want: []string{"note verify-accepts"},
 			says: []string{"changes in vary, cache-control are accepted", "cache-control (another Cache-Control); vary (another Vary)"}},
 	}

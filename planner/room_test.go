@@ -218,3 +218,20 @@ func TestCountThatStaysHurtsNobody(t *testing.T) {
 		s.served()
 	})
 }
+
+// TestHoldKeepsItsRoom: a key that another tool has taken away since stands again
+// before the switch.
+func TestHoldKeepsItsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLab(1).only("low.example.com").start(t)
+		s.o.Until = LinksVerify
+		s.want(s.apply(t.Context(), Migrate), OutcomeStopped)
+		id := s.w.Distributions()[0].ID
+		s.w.EditTags(id, map[string]string{crumbHold: ""})
+		s.o.Until = ""
+		s.want(s.apply(t.Context(), Migrate), OutcomeFinished)
+		if tags := s.w.Distributions()[0].Tags; !crumbs(tags).reserved() {
+			t.Errorf("%v", tags)
+		}
+	})
+}

@@ -177,7 +177,7 @@ func TestScheduleWatches(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := lowLab(1).start(t)
 				s.w.StartVisitors(t.Context(), 5*time.Second)
-				noWait := func(x *Executor) { x.NoWait = true }
+				noWait := func(x *Executor) { x.NoWait, x.WaitTimeout = true, 5*time.Minute } // no time to watch in
 				switched := false
 				var last Outcome
 				for range 20 {
@@ -200,6 +200,38 @@ func TestScheduleWatches(t *testing.T) {
 					t.Errorf("%d of %d visits failed", v.Failed, v.Requests)
 				}
 			})
+		})
+	}
+}
+
+// TestRefusedWhileWatched: resolvers that stop answering when the world has answered
+// with the distribution already turn it back, too.
+func TestRefusedWhileWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lowLab(1).start(t)
+		s.want(s.afterSwitch(t.Context(), func(id string) { servfails(4)(s, id) }), OutcomeRolled)
+		if _, hold, _ := strings.Cut(s.w.Distributions()[0].Tags[crumbHold], "/"); hold != codeResolvers {
+			t.Errorf("held for %q", hold)
+		}
+		s.atS3(true)
+	})
+}
+
+// TestOneResolverIsLookedAtLonger: where nobody else can be asked, three refusals
+// are none, and four are.
+func TestOneResolverIsLookedAtLonger(t *testing.T) {
+	for refusing, want := range map[time.Duration]Outcome{40 * time.Second: OutcomeFinished, 10 * time.Minute: OutcomeRolled} {
+		synctest.Test(t, func(t *testing.T) {
+			l := lowLab(1)
+			l.options.Resolvers = 1
+			s := l.start(t)
+			s.want(s.afterSwitch(t.Context(), func(string) {
+				servfails(1)(s, "")
+				go func() {
+					time.Sleep(refusing)
+					s.w.SetResolver(0, sandbox.Resolving{})
+				}()
+			}), want)
 		})
 	}
 }
