@@ -238,10 +238,11 @@ func (o outlined) places() (first string, all []alikeAt) {
 	region := func(p place) string { return p.region }
 	account := func(p place) string { return p.account }
 	providers := func(p place) string { return strings.Join(slices.Sorted(slices.Values(p.providers)), ", ") }
+	differing := slices.DeleteFunc([]func(place) string{region, account, providers}, one)
 	words := func(p place) string {
 		var parts []string
-		for _, f := range []func(place) string{region, account, providers} {
-			if !one(f) && f(p) != "" {
+		for _, f := range differing {
+			if f(p) != "" {
 				parts = append(parts, f(p))
 			}
 		}
