@@ -329,7 +329,7 @@ var subresources = map[string]string{
 	"website": "BucketWebsite", "policy": "BucketPolicy", "policyStatus": "BucketPolicyStatus",
 	"publicAccessBlock": "PublicAccessBlock", "cors": "BucketCors", "ownershipControls": "BucketOwnershipControls",
 	"requestPayment": "BucketRequestPayment", "location": "BucketLocation", "tagging": "BucketTagging", "acl": "BucketAcl",
-	"logging": "BucketLogging",
+	"logging": "BucketLogging", "metrics": "BucketMetricsConfiguration",
 }
 
 func s3Operation(r *http.Request) string {
