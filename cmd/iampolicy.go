@@ -33,7 +33,7 @@ const (
 
 func (a *app) iamPolicyCommand() *cobra.Command {
 	var role, account string
-	var logs []string
+	var logs, unlock []string
 	c := &cobra.Command{
 		Use: "iam-policy [FLAGS]", GroupID: groupConfig,
 		Short: "Print the least AWS policy for this configuration; no network",
@@ -55,7 +55,8 @@ Exit codes:
 		Example: `  edgeward iam-policy > apply.json
   edgeward iam-policy -role=plan > plan.json
   edgeward iam-policy -account=shop
-  edgeward iam-policy -log-bucket=example-logs`,
+  edgeward iam-policy -log-bucket=example-logs
+  edgeward iam-policy -unlock=static.example.com`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(policyRoles(), role) {
@@ -72,7 +73,7 @@ Exit codes:
 			if err != nil {
 				return err
 			}
-			use.logs, use.discover = logs, role == roleDiscover
+			use.logs, use.unlock, use.discover = logs, unlock, role == roleDiscover
 			return a.accountPolicy(use, role)
 		},
 	}
@@ -80,6 +81,7 @@ Exit codes:
 	c.Flags().StringVar(&role, "role", roleApply, "whose policy: `ROLE` is apply, plan, discover or runner")
 	c.Flags().StringVar(&account, "account", "", "the account of aws \"`NAME`\"; default is the SDK's own chain")
 	c.Flags().StringArrayVar(&logs, "log-bucket", nil, "let the access logs in the bucket `NAME` be read; may be repeated")
+	c.Flags().StringArrayVar(&unlock, "unlock", nil, "let the bucket `NAME` be unlocked, which is locked yet though it has no lock block any more; may be repeated")
 	a.complete(c, "role", func(*cobra.Command) []string { return policyRoles() })
 	a.complete(c, "account", func(*cobra.Command) []string {
 		cfg, _, _ := config.Load(a.dir(), a.loadOptions())
@@ -118,6 +120,8 @@ type accountUse struct {
 	lock             *config.RunLock
 	// logs are buckets with access logs.
 	logs []string
+	// unlock are buckets that may be locked yet, without a lock block.
+	unlock []string
 	// wide: patterns of the zones stand for the names.
 	wide    bool
 	domains []string
@@ -126,6 +130,28 @@ type accountUse struct {
 }
 
 func (u accountUse) empty() bool { return len(u.buckets) == 0 && len(u.zones) == 0 && u.lock == nil }
+
+// knowsUnlocked: a bucket that is to be unlocked is one of these.
+func (u accountUse) knowsUnlocked() error {
+	names := bucketNames(u.buckets)
+	for _, name := range u.unlock {
+		if slices.Contains(names, name) {
+			continue
+		}
+		hint := "write the name of a bucket of this account as its block has it"
+		if near := nearest(name, names); near != "" {
+			hint = "did you mean -unlock=" + near + "?"
+		}
+		return refuse(hint, "the configuration has no bucket %q", name)
+	}
+	return nil
+}
+
+// unlocks says that a permission of locked buckets is needed for one that is only
+// to be unlocked: all but what makes new origin access controls.
+func (u accountUse) unlocks(b config.Bucket, p providers.Permission) bool {
+	return p.If == providers.IfClosed && slices.Contains(u.unlock, b.Name) && (p.Reads || p.On != providers.OnAll)
+}
 
 func useOf(c *config.Config, account config.Account) accountUse {
 	u := accountUse{account: account}
@@ -226,6 +252,9 @@ type policyStatement struct {
 
 // accountPolicy prints the policy of one account.
 func (a *app) accountPolicy(u accountUse, role string) error {
+	if err := u.knowsUnlocked(); err != nil {
+		return err
+	}
 	document := u.document(role)
 	note := func(form string, args ...any) { fmt.Fprintf(a.stderr, "note: "+form+"\n", args...) }
 	switch role {
@@ -358,7 +387,7 @@ func (u accountUse) grants(p providers.Permission) []policyStatement {
 	}
 	var of []config.Bucket
 	for _, b := range u.buckets {
-		if needs(b, p.If) {
+		if needs(b, p.If) || u.unlocks(b, p) {
 			of = append(of, b)
 		}
 	}

@@ -21,7 +21,7 @@ func lockFindings(b config.Bucket, a Actual) []Finding {
 	switch {
 	case b.Lock == nil && a.Crumbs.locked():
 		return []Finding{{Warning, "lock-unasked", "bucket " + b.Name + " is locked, and the configuration does not ask for it",
-			"it stays so until: edgeward unlock-bucket '" + b.Address + "'"}}
+			"it stays so until: edgeward unlock-bucket '" + b.Address + "'. That and a way back need rights that edgeward iam-policy -unlock=" + b.Name + " prints; without it, it prints those of buckets with a lock block alone"}}
 	case b.Lock == nil || mark.state == lockDone:
 		return nil
 	case mark.state == lockFailed && !a.Retry:
