@@ -260,8 +260,8 @@ func TestTraceHasNoSecret(t *testing.T) {
 	quoted, _ := json.Marshal(secret)
 	trace := (&traceFile{file: f, secrets: remover([]string{secret, "abc"})}).of("dns_provider.cloudflare.x")
 	forms := []string{
-		secret, string(quoted), url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)),
-		"Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+secret)), base64.RawURLEncoding.EncodeToString([]byte("a" + secret)),
+		secret, string(quoted), url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret))),
+		"Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+secret)), base64.RawURLEncoding.EncodeToString([]byte("a" + secret)), base64.StdEncoding.EncodeToString([]byte("ab" + secret)),
 		// Of nobody that we know, by their shape.
 		"map[Authorization:[Bearer " + canary + "]]", `"authorization": "sso-key ` + canary + `:x"`, "Cookie: " + canary, "X-Api-Key=" + canary,
 		"x-amz-security-token=" + canary + "&x", "http://user:" + canary + "@host/path", "at https://host/a?X-Amz-Signature=" + canary + " it failed", "bearer 1" + canary,
@@ -276,6 +276,9 @@ func TestTraceHasNoSecret(t *testing.T) {
 	}
 	if found := leaks(text); found != nil {
 		t.Errorf("%v", found)
+	}
+	if got := remover([]string{"long", "longer"}).Replace("longer"); got != "(removed)" {
+		t.Errorf("a secret that begins as another one leaves %q", got)
 	}
 	if n := bytes.Count(text, []byte("\n")); n != len(forms) || bytes.Count(text, []byte(`"error":"before `)) != n || bytes.Count(text, []byte("abc\"")) < n-2 {
 		t.Errorf("%s", text)

@@ -32,7 +32,7 @@ const (
 const (
 	maxTags     = 50
 	maxTagValue = 256
-	maxUserTags = 38
+	maxUserTags = maxTags - 12
 )
 
 // ownKeys are the keys of all tags that edgeward ever writes. They are written
@@ -254,19 +254,15 @@ func checkCrumbs(b config.Bucket, a Actual) []Finding {
 	return append(fs, roomFindings(b, a)...)
 }
 
-// roomFindings: the tags of a distribution leave room for edgeward's. Where its
-// keys stand already, as those of every distribution that it made do, all that
-// fits is well; a bucket that is on its way is not stopped half-way.
+// roomFindings: the tags of a distribution leave room for edgeward's. A bucket that
+// is on its way is not stopped half-way.
 func roomFindings(b config.Bucket, a Actual) []Finding {
-	n, most := userTags(b, a), maxUserTags
-	if a.Dist != nil && a.Crumbs.reserved() {
-		most = maxTags - len(ownKeys())
-	}
-	if n <= most {
+	n := userTags(b, a)
+	if n <= maxUserTags {
 		return nil
 	}
 	f := Finding{Error, "too-many-tags", fmt.Sprintf("%d tags are too many", n),
-		fmt.Sprintf("a distribution has at most 50 tags and edgeward needs 12 of them; keep at most %d in tags, in default_tags and of those that others have given it", maxUserTags)}
+		fmt.Sprintf("a distribution has at most %d tags and edgeward needs %d of them; keep at most %d in tags, in default_tags and of those that others have given it", maxTags, maxTags-maxUserTags, maxUserTags)}
 	if a.begun() {
 		f.Severity = Warning
 		f.Detail = "what edgeward has to write down of a way back may not fit: " + f.Detail

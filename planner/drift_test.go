@@ -52,6 +52,7 @@ func TestDriftIsNamed(t *testing.T) {
 		"a TTL that is configured": {func(l *lab) { l.config.Buckets[0].DNS.TTL = 10 * time.Minute },
 			func(s *session) { point(s.w.Distributions()[0].Domain, time.Hour)(s) }, "record low.example.com", []string{"TTL 600s", "TTL 3600s"}},
 		"another bucket":       {nil, edit(func(s *providers.Settings) { s.OriginDomain = "fonts.example.com.s3.eu-west-1.amazonaws.com" }), "origin", []string{"low.example.com.s3.eu-west-1", "fonts.example.com.s3", "by hand"}},
+		"another kind of it":   {nil, edit(func(s *providers.Settings) { s.OriginKind = providers.WebsiteOrigin }), "origin", []string{"by hand"}},
 		"fewer methods":        {nil, edit(func(s *providers.Settings) { s.Methods = []string{"GET"} }), "allowed_methods", []string{"GET, HEAD"}},
 		"another policy":       {nil, edit(func(s *providers.Settings) { s.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), "cache_policy", []string{"edgeward-", "658327ea"}},
 		"CORS, another policy": {func(l *lab) { l.options.Buckets[indexOf(l, low)].CORS = anyOrigin() }, edit(func(s *providers.Settings) { s.CachePolicyID = "658327ea-f89d-4fab-a63d-7e88639e58f6" }), "cache_policy", []string{policyStem(cacheSettings(true))}},
