@@ -25,6 +25,8 @@
 //     Allow for everybody without a condition.
 //   - GetBucketRequestPayment: BucketOwner.
 //   - x-amz-request-id of HeadObject.
+//   - PutObject, one at a time: two writes at once on one condition both succeed in
+//     moto now and then.
 //   - After SetRates only: refusals for the rate of requests.
 //   - After AtomicChanges only: the refusals of ChangeResourceRecordSets, and
 //     batches that are all or nothing; the records and their lists stay moto's.

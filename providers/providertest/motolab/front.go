@@ -41,6 +41,7 @@ type front struct {
 	// of a batch.
 	atomic atomic.Bool
 	zones  sync.RWMutex
+	puts   sync.Mutex
 
 	mu            sync.Mutex
 	distributions []*distribution // in the order of their creation
@@ -112,6 +113,10 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, op string, body []
 		f.defaultQuota(w, body)
 	case "GetBucketPolicyStatus":
 		f.policyStatus(w, r)
+	case "PutObject":
+		f.puts.Lock()
+		defer f.puts.Unlock()
+		f.proxy.ServeHTTP(w, r)
 	case "HeadObject":
 		w.Header().Set("X-Amz-Request-Id", "LAB")
 		f.proxy.ServeHTTP(w, r)
