@@ -15,6 +15,7 @@ import (
 func findings(b config.Bucket, a Actual) []Finding {
 	fs := slices.Clone(a.Findings)
 	fs = append(fs, rivalFindings(a)...)
+	fs = append(fs, holderFindings(a)...)
 	for _, n := range a.Names {
 		fs = append(fs, nameFindings(b, a, n)...)
 		fs = append(fs, proxyFindings(b, a, n)...)

@@ -79,7 +79,10 @@ type Actual struct {
 	// Rivals are other distributions of the account that hold one of the names;
 	// Wildcards those that cover one.
 	Rivals, Wildcards []providers.Distribution
-	Crumbs            crumbs
+	// Asked are the names that the distribution is still to get, with who else has
+	// them; where CloudFront can be asked, and for plans alone.
+	Asked  []askedName
+	Crumbs crumbs
 	// Exact says that Crumbs were read exactly and not from the sweep.
 	Exact  bool
 	Bucket *providers.Bucket
@@ -239,6 +242,7 @@ func Observe(ctx context.Context, w providers.World, c *config.Config, b config.
 		{PartObjects, o.a.switched() && !compares, o.objects},
 		{partLinks, o.a.switched(), o.links},
 		{PartCertificate, o.covered(), o.certificates},
+		{partLazy, !o.gains(), o.conflicts},
 		{PartValidation, false, o.validations},
 		{PartPolicy, o.a.Dist != nil && o.a.Dist.Settings.CachePolicyID != "" || b.Distribution.CachePolicy != nil, o.policies},
 		{partLazy, o.a.switched(), o.looks},

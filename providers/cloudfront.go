@@ -31,6 +31,24 @@ type Distributions interface {
 	// ErrConflict), changes the fields named in fields and no other, and writes
 	// it back with If-Match. The result has the new ETag.
 	Update(ctx context.Context, id, etag string, s Settings, fields []Field) (Distribution, error)
+	// Conflicts tells who, in any account, has name as an alias or covers it with a
+	// wildcard (ListDomainConflicts). id is a distribution of this account with an
+	// issued certificate that covers name: CloudFront answers nobody else, and none
+	// may be made to ask. An error tells nothing about name, whatever its class;
+	// ErrDenied, ErrNotFound and ErrInvalid are CloudFront's refusals.
+	Conflicts(ctx context.Context, id, name string) ([]Holder, error)
+}
+
+// Holder is who has an alias, as far as CloudFront tells it.
+type Holder struct {
+	// Alias is the name that was asked for, or a wildcard over it.
+	Alias string
+	// ID and Account have asterisks in place of their first characters, always for
+	// resources of other accounts and mostly for one's own [CloudFront Developer
+	// Guide, "Find the source standard distribution or distribution tenant"].
+	ID, Account string
+	// Tenant: ID is a distribution tenant, which no list of distributions has.
+	Tenant bool
 }
 
 // ErrFull: the cache policy has as many distributions as it may have

@@ -70,7 +70,9 @@ func distributionPermissions() []providers.Permission {
 		{Action: "cloudfront:ListDistributions", Calls: []string{"cloudfront.ListDistributions"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
 		{Action: "cloudfront:ListCachePolicies", Calls: []string{"cloudfront.ListCachePolicies"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
 		{Action: "tag:GetResources", Calls: []string{"resourcegroupstaggingapi.GetResources"}, Reads: true, On: providers.OnAll, If: providers.IfBucket},
-		{Action: "cloudfront:GetDistribution", Calls: []string{"cloudfront.GetDistribution"}, Reads: true, On: providers.OnDistribution, If: providers.IfBucket},
+		{Action: "cloudfront:GetDistribution", Calls: []string{"cloudfront.GetDistribution", "cloudfront.ListDomainConflicts"}, Reads: true, On: providers.OnDistribution, If: providers.IfBucket},
+		// Without it a plan says that it does not know, and goes on.
+		{Action: "cloudfront:ListDomainConflicts", Calls: []string{"cloudfront.ListDomainConflicts"}, Reads: true, On: providers.OnDistribution, If: providers.IfBucket},
 		{Action: "cloudfront:ListTagsForResource", Calls: []string{"cloudfront.ListTagsForResource"}, Reads: true, On: providers.OnDistribution, If: providers.IfBucket},
 		{Action: "cloudfront:GetCachePolicy", Calls: []string{"cloudfront.GetCachePolicy"}, Reads: true, On: providers.OnCachePolicy, If: providers.IfChosenPolicy},
 		// A policy that this run made is read until the list shows it.

@@ -127,6 +127,7 @@ func TestMotoKeepsThePromises(t *testing.T) {
 		"bucket/access log":            "moto delivers objects of its own, in no documented format: TestMotoAccessLog",
 		"bucket/foreign":               "moto lets every credential read every bucket",
 		"distribution/alias taken":     "moto has one account",
+		"distribution/conflicts":       "moto does not know ListDomainConflicts: TestConflicts",
 		"access/malformed policy":      "moto takes any text for a policy",
 		"access/control taken":         "moto lets two origin access controls have one name",
 		"access/account block":         "the number of the account comes before the host, and moto's is an address: TestAccountBlock",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ func Account(t *testing.T, s AccountSuite) {
 		"distribution/alias taken":        distributionTaken,
 		"distribution/own alias taken":    distributionOwnTaken,
 		"distribution/certificate":        distributionCertificate,
+		"distribution/conflicts":          distributionConflicts,
 		"distribution/absent":             distributionAbsent,
 		"distribution/update":             distributionUpdate,
 		"distribution/stale ETag":         distributionStale,
@@ -428,6 +430,28 @@ func distributionOwnTaken(t *testing.T, p AccountParty) {
 	p.create(t, "ref-1", nil, p.Names[0])
 	_, err := p.Account.Distributions.Create(t.Context(), "ref-2", p.settings(cachingDisabled, p.Names[0]), nil)
 	class(t, err, providers.ErrConflict)
+}
+
+// Who has an alias is told to the distribution that could have it, and nobody's
+// identity as a whole.
+func distributionConflicts(t *testing.T, p AccountParty) {
+	made := p.create(t, "ref-1", nil, p.Names[0])
+	d := p.Account.Distributions
+	got, err := d.Conflicts(t.Context(), made.ID, p.Taken)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%s is held by %+v, %v", p.Taken, got, err)
+	}
+	if h := got[0]; h.Alias != p.Taken || h.Tenant || !strings.HasPrefix(h.ID, "*") || !strings.HasPrefix(h.Account, "*") {
+		t.Errorf("%s is held by %+v", p.Taken, h)
+	}
+	if got, err := d.Conflicts(t.Context(), made.ID, p.Names[1]); err != nil || len(got) != 0 {
+		t.Errorf("%s is held by %+v, %v", p.Names[1], got, err)
+	}
+	for id, name := range map[string]string{made.ID: "absent." + p.Names[0], "E0ABSENT000000": p.Names[1]} {
+		if got, err := d.Conflicts(t.Context(), id, name); err == nil {
+			t.Errorf("%s may ask about %s: %+v", id, name, got)
+		}
+	}
 }
 
 func distributionCertificate(t *testing.T, p AccountParty) {
