@@ -224,6 +224,19 @@ func keepsHTTPS(ctx context.Context, w providers.World, b config.Bucket, a Actua
 	return ""
 }
 
+// acceptHTTPSLoss is the flag that goes back where browsers go on asking by https.
+const acceptHTTPSLoss = "-accept-https-loss"
+
+// sendsToHTTPS says that the distribution will send visitors to https, or serve
+// nothing else, which no way back can undo: so it will be refused.
+func sendsToHTTPS(b config.Bucket, a Actual) bool {
+	p := asked(b.Distribution.ViewerProtocol)
+	if p == "" && a.Dist != nil {
+		p = a.Dist.Settings.ViewerProtocol
+	}
+	return p == "redirect-to-https" || p == "https-only"
+}
+
 // hstsAge is the max-age of a Strict-Transport-Security header, 0 without one
 // (RFC 6797, part 6.1.1).
 func hstsAge(header string) int {
@@ -254,7 +267,7 @@ func wayBackFindings(b config.Bucket, a Actual, o Options) []Finding {
 	}
 	if a.HTTPS != "" {
 		f := Finding{Error, "https-lost", a.HTTPS + ": browsers go on asking by https, and S3 cannot answer that under " + strings.Join(b.Names(), ", "),
-			"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: " + goBackBy(b, "-accept-https-loss")}
+			"stay with CloudFront and mend what is wrong there; to go back all the same, knowing that those visitors are lost: " + goBackBy(b, acceptHTTPSLoss)}
 		if o.AcceptHTTPSLoss {
 			f.Severity, f.Detail = Warning, "-accept-https-loss accepts that"
 		}

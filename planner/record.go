@@ -292,6 +292,9 @@ func checkSwitch(b config.Bucket, a Actual) Verdict {
 	}
 	v.Expect = expectInSync
 	v.Undo = "edgeward rollback -target='" + b.Address + "'"
+	if sendsToHTTPS(b, a) {
+		v.Undo = goBackBy(b, acceptHTTPSLoss)
+	}
 	return v
 }
 

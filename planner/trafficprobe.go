@@ -203,6 +203,33 @@ func probeLinks(ctx context.Context, w providers.World, acc providers.Account, b
 	return l, ctx.Err()
 }
 
+// How S3 is asked whether it fails by itself: so many links, each so often.
+const (
+	ownLinks = 4
+	ownTimes = 6
+)
+
+// failsItself says that S3 answers test links with a 5xx, "" when it did not. The
+// error is ctx's.
+func failsItself(ctx context.Context, w providers.World, b config.Bucket, a Actual) (why string, err error) {
+	paths := watchPaths(ctx, w.Accounts[b.Account], b, a)
+	if len(paths) == 0 {
+		paths = []string{"/"}
+	}
+	for range ownTimes {
+		for _, p := range paths[:min(len(paths), ownLinks)] {
+			r, err := w.Web.Fetch(ctx, providers.Request{Method: http.MethodGet, URL: "http://" + b.Name + p, Dial: a.Dist.Settings.OriginDomain, Limit: backBytes})
+			switch {
+			case ctx.Err() != nil:
+				return "", ctx.Err()
+			case err == nil && r.Status >= 500:
+				return fmt.Sprintf("S3 itself fails, so nothing is to be gained there: it answers %d for %s", r.Status, p), nil
+			}
+		}
+	}
+	return "", nil
+}
+
 // speaksHTTPS says whether this machine gets any answer over https where it knows
 // somebody who speaks it: S3's own endpoint, or the distribution's own name. Its
 // port may be closed, its clock wrong, its certificates missing.
@@ -302,6 +329,13 @@ func visit(ctx context.Context, web providers.Web, b config.Bucket, n NameActual
 	case err != nil:
 		return fmt.Sprintf("no answer over http: %v", err), ""
 	case d.Settings.ViewerProtocol == "https-only" && plain.Status == http.StatusForbidden:
+	case toHTTPS(plain, n.CNAME.Name, path):
+		// Visitors follow it: what stands there is looked at, at a proxy too.
+		safe, err := get("https")
+		if err != nil {
+			return "", fmt.Sprintf("no answer over https: %v", err)
+		}
+		return wrongAnswer(left, safe), ""
 	default:
 		wrong = wrongAnswer(left, plain)
 	}
@@ -315,11 +349,26 @@ func visit(ctx context.Context, web providers.Web, b config.Bucket, n NameActual
 	return wrongAnswer(left, safe), ""
 }
 
+// toHTTPS says that an answer over http sends visitors to the same link over https,
+// as viewer_protocol does, and a proxy that is told to.
+func toHTTPS(r providers.Response, name, path string) bool {
+	if r.Status < 300 || r.Status >= 400 {
+		return false
+	}
+	to, err := url.Parse(r.Header.Get("Location"))
+	return err == nil && to.Scheme == "https" && strings.EqualFold(to.Hostname(), name) && to.RequestURI() == path
+}
+
 // wrongAnswer is what is wrong with an answer for what S3 serves. Other bytes are
 // wrong only under the same ETag: an edge may still have an older version.
 func wrongAnswer(left, right providers.Response) string {
 	etag := right.Header.Get("Etag")
 	switch {
+	case right.Status >= 300 && left.Status < 300:
+		if to := right.Header.Get("Location"); to != "" {
+			return fmt.Sprintf("status %d to %s, where S3 answers %d", right.Status, to, left.Status)
+		}
+		return fmt.Sprintf("status %d, where S3 answers %d", right.Status, left.Status)
 	case right.Status >= 400:
 		return fmt.Sprintf("status %d, where S3 answers %d", right.Status, left.Status)
 	case left.Status == right.Status && etag != "" && etag == left.Header.Get("Etag") && left.Header.Get("Content-Encoding") == right.Header.Get("Content-Encoding") && left.SHA256 != right.SHA256:

@@ -1,7 +1,9 @@
 package planner
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,7 +31,7 @@ func checkWatch(b config.Bucket, a Actual) Verdict {
 	case b.Watch.For == 0:
 		return done("it is not watched")
 	}
-	v := waiting(watchWhy(b))
+	v := waiting(watchWhy(b, a))
 	v.Expect = b.Watch.For
 	if !a.switched() {
 		return v
@@ -46,6 +48,9 @@ func checkWatch(b config.Bucket, a Actual) Verdict {
 	if u := a.Watched.unhealthy(b, a); u != nil {
 		return todo("looking again: " + u.Why)
 	}
+	if a.Watched.failing(b) {
+		return todo("looking whether S3 itself fails: " + a.Watched.says())
+	}
 	if !a.Now.Before(v.Until) {
 		v = done("healthy for " + shortDuration(b.Watch.For) + ": " + a.Watched.says())
 		v.Traffic = a.Watched.share
@@ -55,9 +60,9 @@ func checkWatch(b config.Bucket, a Actual) Verdict {
 	return v
 }
 
-func watchWhy(b config.Bucket) string {
+func watchWhy(b config.Bucket, a Actual) string {
 	why := fmt.Sprintf("healthy for %s: test links where the resolvers send visitors, and at most %g%% errors of at least %s", shortDuration(b.Watch.For), b.Watch.MaxErrorRate, plural(b.Watch.MinRequests, "request", "requests"))
-	if b.Watch.Rollback {
+	if b.Watch.Rollback && !sendsToHTTPS(b, a) {
 		return why + "; else back to S3"
 	}
 	return why + "; else apply ends and says so"
@@ -70,21 +75,49 @@ func watchTraffic(ctx context.Context, s scene) error {
 	if !ok || since.After(s.a.Now.Add(meanwhile)) {
 		return beginWatch(ctx, s)
 	}
-	u := s.a.Watched.unhealthy(s.b, s.a)
-	if u == nil {
+	if s.a.Watched.unhealthy(s.b, s.a) == nil && !s.a.Watched.failing(s.b) {
 		return notYet("looking again")
 	}
-	if u.Code != codeLinks {
-		return u // two windows in a row say so
-	}
-	u, err := lookAgain(ctx, s.w, s.b, s.a)
+	u, err := surely(ctx, s.w, s.b, s.a)
+	var yet notYet
 	switch {
+	case errors.As(err, &yet): // the watch begins anew, for what CloudWatch has counted until now was S3's
+		switched, _ := s.a.Crumbs.switchedAt()
+		baseline, known := s.a.Crumbs.baseline()
+		if !known {
+			baseline = -1
+		}
+		if err := s.setTags(ctx, map[string]string{crumbSwitched: writeSwitched(switched, s.w.Clock.Now(), baseline)}); err != nil {
+			return err
+		}
+		return yet
 	case err != nil:
 		return err
 	case u == nil:
-		return notYet("a test link failed in one look and not in the next")
+		return notYet("one look or one window is no verdict: " + s.a.Watched.says())
 	}
 	return u
+}
+
+// surely looks once more at what makes a bucket unhealthy; nil is no proof of health.
+// An error can be S3's own, which CloudFront only passes on: then visitors would gain
+// nothing there, and lose what CloudFront has in its caches. The error is ctx's, or
+// says that nothing can be told yet.
+func surely(ctx context.Context, w providers.World, b config.Bucket, a Actual) (*UnhealthyError, error) {
+	u := a.Watched.unhealthy(b, a)
+	if u != nil && u.Code == codeLinks { // two windows in a row say the others
+		var err error
+		if u, err = lookAgain(ctx, w, b, a); err != nil {
+			return nil, err
+		}
+	}
+	if u == nil && !a.Watched.failing(b) || u != nil && u.Code == codeErrors4xx {
+		return u, nil
+	}
+	if why, err := failsItself(ctx, w, b, a); why != "" || err != nil {
+		return nil, cmp.Or(err, error(notYet(why)))
+	}
+	return u, nil
 }
 
 // beginWatch writes the crumb, with what is known of the time before the switch.
@@ -178,6 +211,12 @@ func (w watched) unhealthy(b config.Bucket, a Actual) *UnhealthyError {
 	return u
 }
 
+// failing says that the newest window alone has too many 5xx.
+func (w watched) failing(b config.Bucket) bool {
+	newest, _, ok := window(w.minutes, b.Watch.MinRequests)
+	return ok && newest.e5xx > b.Watch.MaxErrorRate
+}
+
 // rates judges the two newest windows (rule 15).
 func (w watched) rates(b config.Bucket, a Actual) *UnhealthyError {
 	newest, rest, ok := window(w.minutes, b.Watch.MinRequests)
@@ -264,14 +303,12 @@ func CheckHealth(ctx context.Context, w providers.World, c *config.Config, b con
 	if err != nil || !a.switched() {
 		return err
 	}
-	u := a.Watched.unhealthy(b, a)
+	u, err := surely(ctx, w, b, a)
+	var yet notYet
 	switch {
-	case u == nil:
+	case errors.As(err, &yet): // S3 itself fails
 		return nil
-	case u.Code != codeLinks:
-		return u
-	}
-	if u, err = lookAgain(ctx, w, b, a); err != nil || u == nil {
+	case err != nil || u == nil:
 		return err
 	}
 	return u

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/edgeward/edgeward/config"
+	"github.com/edgeward/edgeward/providers"
 	"github.com/edgeward/edgeward/providers/sandbox"
 )
 
@@ -351,6 +354,149 @@ func TestWindows(t *testing.T) {
 			b := config.Bucket{Watch: config.Watch{MaxErrorRate: 1, MinRequests: 100}}
 			if u := (watched{minutes: tc.ms}).rates(b, Actual{}); (u != nil) != tc.bad {
 				t.Errorf("got %v", u)
+			}
+		})
+	}
+}
+
+// failingS3 answers every third fetch from S3 with a 503 while on is true.
+type failingS3 struct {
+	providers.Web
+	mu sync.Mutex
+	on bool
+	n  int
+}
+
+func (f *failingS3) Fetch(ctx context.Context, r providers.Request) (providers.Response, error) {
+	f.mu.Lock()
+	f.n++
+	bad := f.on && strings.Contains(r.Dial, "amazonaws.com") && f.n%3 == 0
+	f.mu.Unlock()
+	if bad {
+		return providers.Response{Status: 503}, nil
+	}
+	return f.Web.Fetch(ctx, r)
+}
+
+func (f *failingS3) fails(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.on = on
+}
+
+// TestWatchKnowsS3sOwnErrors: a 5xx that S3 gives itself is no reason to send
+// visitors there, and no proof of health either: the watch ends once it is over.
+func TestWatchKnowsS3sOwnErrors(t *testing.T) {
+	for name, fails := range map[string]bool{"S3 fails": true, "CloudFront fails": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := watchLab(1, nil).start(t)
+				s.w.StartVisitors(t.Context(), 2*time.Second)
+				f := &failingS3{}
+				began := false
+				var wg sync.WaitGroup
+				r := s.run(t.Context(), s.plan(t.Context(), Migrate), func(x *Executor) {
+					f.Web, x.World.Web = x.World.Web, f
+					said := x.Events
+					x.Events = func(e Event) {
+						said(e)
+						if e.Kind != DNSPropagated || e.Status != EventDone || began {
+							return
+						}
+						began = true
+						id := s.w.Distributions()[0].ID
+						s.w.Sicken(id, 20, 503)
+						f.fails(fails)
+						wg.Go(func() {
+							time.Sleep(30 * time.Minute)
+							s.w.Sicken(id, 0, 0)
+							f.fails(false)
+						})
+					}
+				})
+				wg.Wait()
+				want := OutcomeRolled
+				if fails {
+					want = OutcomeFinished
+				}
+				s.want(r, want)
+				if x := one(t, r); !fails && !strings.Contains(x.Why, "5xx") {
+					t.Errorf("%+v", x)
+				}
+			})
+		})
+	}
+}
+
+// byScheme gives the same answers by scheme.
+type byScheme map[string]providers.Response
+
+func (b byScheme) Fetch(_ context.Context, r providers.Request) (providers.Response, error) {
+	scheme, _, _ := strings.Cut(r.URL, "://")
+	got, ok := b[scheme]
+	if !ok {
+		return got, errors.New("connection refused")
+	}
+	return got, nil
+}
+
+// TestRedirectsAreFollowedToTheirEnd: a redirect is right only where the same link
+// over https is, as visitors find it who follow it.
+func TestRedirectsAreFollowedToTheirEnd(t *testing.T) {
+	const name, path = "www.example.com", "/a%20b?x=1"
+	answer := func(status int, location string) providers.Response {
+		h := http.Header{"X-Amz-Cf-Id": {"x"}}
+		if location != "" {
+			h.Set("Location", location)
+		}
+		return providers.Response{Status: status, Header: h}
+	}
+	safe := "https://" + name + path
+	tests := map[string]struct {
+		web     byScheme
+		proxied bool
+		left    int
+		wrong   string
+		blind   bool
+	}{
+		"served":                      {web: byScheme{"http": answer(200, ""), "https": answer(200, "")}, left: 200},
+		"viewer_protocol redirects":   {web: byScheme{"http": answer(301, safe), "https": answer(200, "")}, left: 200},
+		"a proxy redirects":           {web: byScheme{"http": answer(301, safe), "https": answer(200, "")}, left: 200, proxied: true},
+		"a loop behind a proxy":       {web: byScheme{"http": answer(301, safe), "https": answer(301, safe)}, left: 200, proxied: true, wrong: "status 301"},
+		"elsewhere":                   {web: byScheme{"http": answer(302, "https://login.example.com/")}, left: 200, wrong: "status 302 to https://login.example.com/"},
+		"the same host, another link": {web: byScheme{"http": answer(302, "https://"+name+"/")}, left: 200, wrong: "status 302"},
+		"elsewhere, over https alone": {web: byScheme{"http": answer(200, ""), "https": answer(302, "https://login.example.com/")}, left: 200, wrong: "status 302"},
+		"without a place":             {web: byScheme{"http": answer(304, "")}, left: 200, wrong: "status 304"},
+		"S3 redirects as well":        {web: byScheme{"http": answer(302, "http://"+name+"/b"), "https": answer(302, "http://"+name+"/b")}, left: 302},
+		"no https to follow to":       {web: byScheme{"http": answer(301, safe)}, left: 200, blind: true},
+	}
+	for what, tc := range tests {
+		t.Run(what, func(t *testing.T) {
+			n := NameActual{CNAME: config.CNAME{Name: name}}
+			n.Set.Records = []providers.Record{{Type: "CNAME", Value: "d1.cloudfront.net", Proxied: tc.proxied}}
+			wrong, blind := visit(t.Context(), tc.web, config.Bucket{Name: name}, n, &providers.Distribution{}, path, "192.0.2.1", providers.Response{Status: tc.left})
+			if (wrong != "") != (tc.wrong != "") || !strings.Contains(wrong, tc.wrong) || (blind != "") != tc.blind {
+				t.Errorf("wrong %q, blind %q", wrong, blind)
+			}
+		})
+	}
+}
+
+// TestPlanPromisesNoWayBackThatIsRefused: where visitors will be sent to https, going
+// back is refused, and no plan promises it.
+func TestPlanPromisesNoWayBackThatIsRefused(t *testing.T) {
+	for _, protocol := range []string{"allow-all", "redirect-to-https", "https-only"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := watchLab(1, nil)
+			l.config.Buckets[0].Distribution.ViewerProtocol = &protocol
+			refused := protocol != "allow-all"
+			for _, st := range l.start(t).plan(t.Context(), Migrate).Buckets[0].Steps {
+				if st.Kind == DNSSwitch && strings.Contains(st.Undo, acceptHTTPSLoss) != refused {
+					t.Errorf("%s: the way back is %s", protocol, st.Undo)
+				}
+				if st.Kind == TrafficWatch && strings.HasSuffix(st.Why, "else back to S3") == refused {
+					t.Errorf("%s: %s", protocol, st.Why)
+				}
 			}
 		})
 	}

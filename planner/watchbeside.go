@@ -112,7 +112,13 @@ func (br *bucketRun) lookBeside(ctx, sctx context.Context) error {
 	if a, err = br.sinceSwitch(sctx, a); err != nil || a.Watched.unhealthy(br.b, a) == nil {
 		return err
 	}
-	return watchTraffic(sctx, br.scene(a, TrafficWatch))
+	if u, err := surely(sctx, br.r.x.World, br.b, a); u != nil || err != nil {
+		if err == nil {
+			err = u
+		}
+		return err
+	}
+	return nil
 }
 
 // sinceSwitch has the look judged as one of the watch, which has not begun: with

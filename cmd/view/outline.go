@@ -250,6 +250,9 @@ func wayBack(g planner.Goal, bp planner.BucketPlan) (command, words string) {
 		if !strings.Contains(step.Undo, "edgeward rollback") {
 			words = step.Undo
 		}
+		if flag := "-accept-https-loss"; strings.Contains(step.Undo, flag) {
+			return "edgeward rollback " + flag + " " + Quote(bp.Address), "only with " + flag + ": visitors who were sent to https go on asking by it, and S3 cannot answer them"
+		}
 		return "edgeward rollback " + Quote(bp.Address), words
 	}
 	return "", ""
