@@ -290,3 +290,22 @@ func TestTraceHasNoSecret(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// TestTraceKnowsTheKeysOfAWS: those of the environment are taken out wherever they
+// come, and nothing of another shape.
+func TestTraceKnowsTheKeysOfAWS(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, v := range map[string]string{"AWS_ACCESS_KEY_ID": "key-one", "AWS_SECRET_ACCESS_KEY": "key-two", "AWS_SESSION_TOKEN": "key-three"} {
+		t.Setenv(name, v)
+	}
+	a := newApp(nil, io.Discard, io.Discard, nil)
+	a.flags.trace = "trace.jsonl"
+	if err := a.openTrace(providers.RealClock{}.Now(), []string{"of the configuration"}); err != nil {
+		t.Fatal(err)
+	}
+	a.trace.of("")(providers.Exchange{Error: "key-one key-two key-three of the configuration key-four"})
+	a.endTrace()
+	if got := traceLines(t, "trace.jsonl")[1].Error; got != "(removed) (removed) (removed) (removed) key-four" {
+		t.Error(got)
+	}
+}
