@@ -12,7 +12,7 @@ import (
 )
 
 // A run that was interrupted is written all the same, with what happened until
-// then and the command to go on.
+// then and how to go on, which in a sandbox is to begin anew.
 func TestInterruptedRunIsWritten(t *testing.T) {
 	inFolder(t)
 	var stdout bytes.Buffer
@@ -34,7 +34,7 @@ func TestInterruptedRunIsWritten(t *testing.T) {
 	}
 	for _, name := range []string{"run.md", "run.html"} {
 		text, err := os.ReadFile(name)
-		if err != nil || !strings.Contains(string(text), "edgeward apply -auto-approve -sandbox") {
+		if err != nil || !strings.Contains(string(text), "made anew") {
 			t.Errorf("%s does not say how to go on: %v", name, err)
 		}
 	}

@@ -55,8 +55,9 @@ func (s Style) blocks(b *strings.Builder, p planner.Plan) {
 		listed = false
 	}
 	// heads says the first n waves, as far as they were not said yet.
+	busy := slices.ContainsFunc(p.Waves, func(w planner.PlanWave) bool { return w.Buckets > 0 })
 	heads := func(n int) {
-		for busy := slices.ContainsFunc(p.Waves, func(w planner.PlanWave) bool { return w.Buckets > 0 }); busy && next < n; next++ {
+		for ; busy && next < n; next++ {
 			gap()
 			head := upper(waveTitle(p.Waves[next].Name)) + ": "
 			s.hang(b, s.paint(bold, head), len(head), waveWords(p, next))

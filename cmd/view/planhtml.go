@@ -408,7 +408,7 @@ const planTemplate = `<h1>{{.Title}}</h1>
 {{with .Times}}<p class="soft">{{text .}}</p>
 {{end}}{{with .Approved}}<p>{{text .}}</p>
 {{end}}{{with .Meaning}}<p>{{text .}}</p>
-{{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
+{{end}}{{range .GoOn}}<p>{{text (index . 0)}}{{with index . 1}}: {{code .}}{{end}}</p>
 {{end}}{{range .Findings}}{{template "finding" .}}{{end}}{{if .Waves.Rows}}<div class="cards">{{template "table" .Waves}}</div>
 {{end}}{{if .Quotas.Rows}}<div class="cards">{{template "table" .Quotas}}</div>
 {{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>

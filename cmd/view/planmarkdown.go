@@ -60,7 +60,10 @@ func RunMarkdown(r Run) string {
 	}
 	for _, line := range goOnLines(r.Report, r.Commands) {
 		text := "\n" + line[0] + ":\n\n" + fence("sh", line[1]+"\n")
-		if len(text) > nameShare {
+		switch {
+		case line[1] == "":
+			text = "\n" + line[0] + "\n"
+		case len(text) > nameShare:
 			text = "\n" + line[0] + ": the command names too many buckets for a comment; the end of the run printed it, and `-html-into=FILE` has it.\n"
 		}
 		page.end(text)

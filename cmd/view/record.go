@@ -394,7 +394,7 @@ func RecordText(rec Record, s Style) string {
 	s.results(&b, r)
 	b.WriteString(s.paint(bold, "In all: "+rec.outcomes()+".") + "\n")
 	for _, l := range rec.further() {
-		b.WriteString(l[0] + ": " + l[1] + "\n")
+		b.WriteString(strings.TrimSuffix(l[0]+": "+l[1], ": ") + "\n")
 	}
 	return b.String()
 }

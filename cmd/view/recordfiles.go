@@ -196,7 +196,7 @@ const recordTemplate = `<h1>edgeward report</h1>
 <p><b>{{text .Summary}}</b></p>
 <p class="soft">{{text .Times}}</p>
 {{range .Notes}}<article class="warning"><h4><span class="word warning">note</span> {{text .}}</h4></article>
-{{end}}{{range .GoOn}}<p>{{text (index . 0)}}: {{code (index . 1)}}</p>
+{{end}}{{range .GoOn}}<p>{{text (index . 0)}}{{with index . 1}}: {{code .}}{{end}}</p>
 {{end}}{{if .Table.Rows}}<div class="cards">{{template "table" .Table}}</div>
 {{end}}{{range .Runs}}<section><h2>{{code .Title}}</h2>
 <dl>
@@ -221,6 +221,9 @@ func RecordMarkdown(rec Record) string {
 	}
 	for _, line := range rec.further() {
 		text := "\n" + line[0] + ":\n\n" + fence("sh", line[1]+"\n")
+		if line[1] == "" {
+			text = "\n" + line[0] + "\n"
+		}
 		if len(text) > nameShare {
 			text = "\n" + line[0] + ": the command names too many buckets for a comment; `-html-into=FILE` has it.\n"
 		}

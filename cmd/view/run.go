@@ -108,11 +108,11 @@ func (r Run) times() string {
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 // goOnLines are what to type after a run, each a sentence's beginning and a
-// command.
+// command, or a whole sentence and none.
 func goOnLines(r planner.Report, c Commands) [][2]string {
 	var lines [][2]string
 	for _, line := range strings.Split(strings.TrimSpace(goOn(r, c)), "\n") {
-		if words, command, ok := strings.Cut(line, ": "); ok {
+		if words, command, ok := strings.Cut(line, ": "); ok || c.Simulated && line != "" {
 			lines = append(lines, [2]string{words, command})
 		}
 	}
