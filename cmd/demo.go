@@ -20,6 +20,9 @@ const (
 	// demoTTL is what the demo's records have: ten minutes, so that lowering it
 	// and waiting it out is to be seen and does not take the whole demo.
 	demoTTL = 10 * time.Minute
+	// demoWatch is how long a name is watched after its switch: long enough for
+	// CloudWatch to have counted some minutes.
+	demoWatch = 10 * time.Minute
 	// demoVisits is how often its visitors come.
 	demoVisits = time.Second
 	// demoLines is how often a pipe gets the visitors' count, demoFrames how often
@@ -120,6 +123,7 @@ func demoConfig() *config.Config {
 			CNAMEs: []config.CNAME{{Name: name, DNSProvider: provider, Zone: zone}},
 			Verify: config.Verify{Paths: []string{"/index.html"}, Sample: 20, MaxAge: 15 * time.Minute},
 			DNS:    config.DNS{LowTTL: time.Minute},
+			Watch:  config.Watch{For: demoWatch, MaxErrorRate: 1, MinRequests: 100, Rollback: true, S3Metrics: true},
 		}
 	}
 	return &config.Config{

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,9 +111,13 @@ func TestShareAgainstTheTruth(t *testing.T) {
 	}
 }
 
+// TestStatusMeasuresTraffic: what the owner has S3 count is read of few finished
+// buckets; of many S3 is not asked whether it counts.
 func TestStatusMeasuresTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLab(9).start(t)
+		s.w.CountRequests(assets, "EntireBucket")
+		counted := s.c.Buckets[slices.IndexFunc(s.c.Buckets, func(b config.Bucket) bool { return b.Name == assets })]
 		s.w.StartVisitors(t.Context(), 5*time.Second)
 		s.apply(t.Context(), Migrate)
 		time.Sleep(20 * time.Minute)
@@ -126,12 +131,22 @@ func TestStatusMeasuresTraffic(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, b := range r.Buckets {
-			if b.Traffic == nil || b.Traffic.CloudFront == nil || *b.Traffic.CloudFront == 0 || b.Traffic.S3 != nil {
+			if b.Traffic == nil || b.Traffic.CloudFront == nil || *b.Traffic.CloudFront == 0 || (b.Traffic.S3 != nil) != (b.Address == counted.Address) {
 				t.Errorf("%s: %+v", b.Address, b.Traffic)
 			}
 		}
+		before = s.w.CallsByOp()
+		a, err := Observe(t.Context(), s.w.Providers(), s.c, counted, partAll)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		got, err := measureTraffic(t.Context(), s.w.Providers().Accounts[counted.Account], counted, a, now.Add(-time.Hour), now, false, false)
+		if err != nil || got.S3 != nil || !strings.Contains(strings.Join(got.Unknown, "\n"), "asked of few buckets only") {
+			t.Errorf("one of many: %+v, %v", got, err)
+		}
 		if n := s.w.CallsByOp()["Metrics.RequestMetrics"] - before["Metrics.RequestMetrics"]; n != 0 {
-			t.Errorf("of finished buckets S3 was asked %d times whether it counts", n)
+			t.Errorf("of many finished buckets S3 was asked %d times whether it counts", n)
 		}
 	})
 }

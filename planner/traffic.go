@@ -204,8 +204,9 @@ const cachingDisabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 
 // measureTraffic reads the curve from since until the newest minute that counts,
 // and judges its last window; with a log, that window is the newest one that S3's
-// access log reaches to. The error is ctx's alone: what cannot be read is unknown.
-func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket, a Actual, since, now time.Time, log bool) (Traffic, error) {
+// access log reaches to. It is of few buckets when S3 may be asked for what it counts
+// of a finished one; of many, only a count of edgeward's own is read. The error is ctx's alone: what cannot be read is unknown.
+func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket, a Actual, since, now time.Time, log, few bool) (Traffic, error) {
 	until := now.Add(-shareLag).Truncate(time.Minute).UTC()
 	s := sample{since: since.Truncate(time.Minute).UTC(), from: until.Add(-quietWindow), until: until, now: now}
 	if early := until.Add(-maxCurve * time.Minute); s.since.Before(early) {
@@ -227,7 +228,7 @@ func measureTraffic(ctx context.Context, acc providers.Account, b config.Bucket,
 		}
 		s.dry = at.Add(ttl + time.Minute - time.Second).Truncate(time.Minute).UTC()
 	}
-	if err := s.read(ctx, acc, b, a); err != nil {
+	if err := s.read(ctx, acc, b, a, few); err != nil {
 		return Traffic{}, err
 	}
 	if log {
@@ -263,14 +264,15 @@ func asResolved(a Actual) (answered, atCF int) {
 }
 
 // read asks CloudWatch for both sides at the same time.
-func (s *sample) read(ctx context.Context, acc providers.Account, b config.Bucket, a Actual) error {
+func (s *sample) read(ctx context.Context, acc providers.Account, b config.Bucket, a Actual, few bool) error {
 	if acc.Metrics == nil {
 		s.noCF = errNoMetrics.Error()
 		return ctx.Err()
 	}
 	qs := cloudFrontQueries(a.Dist.ID, s.since, s.until)
 	var filter, region string
-	if a.finished() { // no request to S3 for each finished bucket of a status
+	guessed := a.finished() && !few
+	if guessed {
 		filter, region = countID, regionOf(b, a)
 		if region == "" {
 			s.noS3 = "the region of the bucket is not known, so neither are its requests"
@@ -297,7 +299,10 @@ func (s *sample) read(ctx context.Context, acc providers.Account, b config.Bucke
 	}
 	if len(qs) > 3 {
 		s.s3 = together(series[3], series[4])
-		if len(s.within(s.s3)) == 0 && s.noS3 == "" {
+		switch none := len(s.within(s.s3)) == 0 && s.noS3 == ""; {
+		case none && guessed:
+			s.noS3 = "whether S3 counts the bucket's requests is asked of few buckets only; -target=ADDR chooses some"
+		case none:
 			s.noS3 = "CloudWatch has no requests of S3 in the window"
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // What a status asks for of how many buckets: an access log costs a dozen
-// requests a bucket, a long curve pages of values.
+// requests a bucket, a long curve pages of values, and one by whom S3 counts.
 const (
 	logBuckets   = 5
 	curveBuckets = 20
@@ -30,8 +30,8 @@ type measured struct {
 // that the questions of all share requests.
 func measureAll(ctx context.Context, w providers.World, ms []measured) error {
 	now := w.Clock.Now()
-	span := time.Hour
-	if len(ms) <= curveBuckets {
+	span, log, few := time.Hour, len(ms) <= logBuckets, len(ms) <= curveBuckets
+	if few {
 		span = maxCurve * time.Minute
 	}
 	for len(ms) > 0 {
@@ -46,7 +46,7 @@ func measureAll(ctx context.Context, w providers.World, ms []measured) error {
 				if at, ok := m.a.Crumbs.switchedAt(); ok && at.Add(-time.Hour).After(since) {
 					since = at.Add(-time.Hour)
 				}
-				t, err := measureTraffic(ctx, w.Accounts[m.b.Account], m.b, m.a, since, now, len(some) <= logBuckets && len(ms) == 0)
+				t, err := measureTraffic(ctx, w.Accounts[m.b.Account], m.b, m.a, since, now, log, few)
 				if err == nil {
 					m.status.Traffic = &t
 				}

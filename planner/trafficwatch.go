@@ -167,7 +167,7 @@ func (o *observer) watch(ctx context.Context) error {
 		return err
 	}
 	if now := o.a.Now; ok && !o.a.finished() && !now.Before(since.Add(o.b.Watch.For)) {
-		t, err := measureTraffic(ctx, o.acc, o.b, o.a, since.Add(-time.Hour), now, false)
+		t, err := measureTraffic(ctx, o.acc, o.b, o.a, since.Add(-time.Hour), now, false, true)
 		if err != nil {
 			return err
 		}
