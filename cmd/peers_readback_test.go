@@ -219,7 +219,7 @@ func (w *world) readTags(t *testing.T, s site, d row) {
 			tags[tag.Key] = tag.Value
 		}
 	}
-	for _, k := range []string{"edgeward:finished", "edgeward:proof", "edgeward:switched"} {
+	for _, k := range []string{"edgeward:finished", "edgeward:proof", "edgeward:served", "edgeward:switched"} {
 		if tags[k] == "" {
 			t.Errorf("%s has no tag %s", s.bucket, k)
 		}
