@@ -38,13 +38,17 @@ var strictSchema = sync.OnceValues(func() (*jsonschema.Compiler, error) {
 	return c, c.AddResource(schemaAddress, doc)
 })
 
+var compiling sync.Mutex
+
 // fitsSchema says why text is not one JSON value of the definition.
 func fitsSchema(text []byte, definition string) error {
 	c, err := strictSchema()
 	if err != nil {
 		return err
 	}
+	compiling.Lock() // a compiler is for one at a time
 	schema, err := c.Compile(schemaAddress + "#/$defs/" + definition)
+	compiling.Unlock()
 	if err != nil {
 		return err
 	}

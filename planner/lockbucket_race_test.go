@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,18 +67,17 @@ func (r lockRace) race(t *testing.T) (met bool) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		other := &session{t: t, w: s.w, c: s.c, o: s.o, early: &quiet}
-		var locking bool
-		calls := 0
+		// Calls come from many goroutines.
+		var locking, overtaken atomic.Bool
+		var calls, k, left atomic.Int64
 		second := func() {
-			met = true
 			ctx2, cancel2 := context.WithCancel(t.Context())
 			defer cancel2()
-			k := 0
 			h.set(func(c sandbox.Call) error {
 				if lockCalls(c) && !c.After {
-					k++
+					k.Add(1)
 				}
-				if r.diesAt > 0 && k >= r.diesAt {
+				if r.diesAt > 0 && k.Load() >= int64(r.diesAt) {
 					cancel2()
 					return errKilled
 				}
@@ -86,29 +86,27 @@ func (r lockRace) race(t *testing.T) (met bool) {
 			if p, err := Make(ctx2, other.w.Providers(), other.c, asking(other.o, r.then)); err == nil {
 				other.run(ctx2, p, nil)
 			}
-			left := r.dies - 1
+			left.Store(int64(r.dies) - 1)
 			h.set(func(c sandbox.Call) error { // the lock's own
 				if c.Op == "Access.PutBlock" && r.then != Migrate && r.diesAt == 0 && (r.n < 3 || r.n == 3 && !r.after) {
 					t.Errorf("%s: the bucket is closed after it was opened", r)
 				}
-				if left == 0 {
+				if left.Load() == 0 {
 					cancel()
 					return errKilled
 				}
 				if c.After {
-					left--
+					left.Add(-1)
 				}
 				return nil
 			})
 		}
 		h.set(func(c sandbox.Call) error {
-			if !locking || met || !lockCalls(c) {
+			if !locking.Load() || overtaken.Load() || !lockCalls(c) || c.After != r.after {
 				return nil
 			}
-			if c.After == r.after {
-				calls++
-			}
-			if calls == r.n && c.After == r.after {
+			if calls.Add(1) == int64(r.n) {
+				overtaken.Store(true)
 				second()
 				if r.dies == 1 {
 					cancel()
@@ -120,12 +118,14 @@ func (r lockRace) race(t *testing.T) (met bool) {
 		s.run(ctx, s.plan(t.Context(), Migrate), func(x *Executor) {
 			said := x.Events
 			x.Events = func(e Event) {
-				locking = locking || e.Kind == BucketLock && e.Status == EventStarted
+				if e.Kind == BucketLock && e.Status == EventStarted {
+					locking.Store(true)
+				}
 				said(e)
 			}
 		})
 		h.set(nil)
-		if !met {
+		if met = overtaken.Load(); !met {
 			return
 		}
 		pause1(t, 10*time.Minute)

@@ -220,7 +220,7 @@ func TestRefusedWhileWatched(t *testing.T) {
 // TestOneResolverIsLookedAtLonger: where nobody else can be asked, three refusals
 // are none, and four are.
 func TestOneResolverIsLookedAtLonger(t *testing.T) {
-	for refusing, want := range map[time.Duration]Outcome{80 * time.Second: OutcomeFinished, 10 * time.Minute: OutcomeRolled} {
+	for refusing, want := range map[time.Duration]Outcome{44 * time.Second: OutcomeFinished, 10 * time.Minute: OutcomeRolled} {
 		synctest.Test(t, func(t *testing.T) {
 			l := lowLab(1)
 			l.options.Resolvers = 1

@@ -25,7 +25,7 @@ func TestSameSites(t *testing.T) {
 		targets = append(targets, Target{Path: "/none", Aside: true, Size: -1, Whole: true}, Target{Path: "/gone", Size: 3}, targets[0])
 		o, web := options(s, &cache{site: s, keyed: true})
 		got := compared(t, o, targets)
-		want := Result{Verdict: Same, Paths: 32, Readable: 30, Refused: 1, Requests: len(web.asked), Bytes: got.Bytes, Digest: got.Digest}
+		want := Result{Verdict: Same, Paths: 32, Readable: 30, Objects: 30, Refused: 1, Requests: len(web.asked), Bytes: got.Bytes, Digest: got.Digest}
 		if d := gocmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
@@ -233,14 +233,14 @@ func TestListedAndRefused(t *testing.T) {
 		// requests in all, when they are fewer than the whole matrix
 		requests int
 	}{
-		"listed, served":      {target: Target{Path: "/a", Listed: true, Size: -1}, right: store{"/a": "a"}, want: Result{Verdict: Same, Readable: 1}},
+		"listed, served":      {target: Target{Path: "/a", Listed: true, Size: -1}, right: store{"/a": "a"}, want: Result{Verdict: Same, Readable: 1, Objects: 1}},
 		"listed, not served":  {target: Target{Path: "/b", Listed: true, Size: -1}, want: Result{Verdict: Broken}, aspect: StatusCode},
 		"picked, refused":     {target: Target{Path: "/b", Size: 1, Whole: true}, want: Result{Verdict: Same, Refused: 1}, requests: 3},
 		"picked, opened":      {target: Target{Path: "/b", Size: 1}, right: store{"/b": "b"}, want: Result{Verdict: Broken, Refused: 1}, aspect: StatusCode},
 		"aside, not there":    {target: Target{Path: "/b", Aside: true, Size: -1, Whole: true}, want: Result{Verdict: Same}},
-		"readable, right not": {target: Target{Path: "/a", Size: 1}, want: Result{Verdict: Broken, Readable: 1}, aspect: StatusCode, requests: 6},
+		"readable, right not": {target: Target{Path: "/a", Size: 1}, want: Result{Verdict: Broken, Readable: 1, Objects: 1}, aspect: StatusCode, requests: 6},
 		// Where the plain requests fail, nothing else is asked.
-		"whole, right not": {target: Target{Path: "/a", Size: 1, Whole: true}, want: Result{Verdict: Broken, Readable: 1}, aspect: StatusCode, requests: 28},
+		"whole, right not": {target: Target{Path: "/a", Size: 1, Whole: true}, want: Result{Verdict: Broken, Readable: 1, Objects: 1}, aspect: StatusCode, requests: 28},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
