@@ -50,7 +50,7 @@ func TestMotoMetricsAsShares(t *testing.T) {
 
 	b := config.Bucket{Name: "assets.example.com", Region: "eu-west-1", CNAMEs: []config.CNAME{{Name: "assets.example.com"}}}
 	a := Actual{Dist: &providers.Distribution{ID: "E1"}, Crumbs: crumbs{crumbFinished: "2026-01-01T00:00:00Z"}, Names: []NameActual{{CNAME: b.CNAMEs[0], Serves: servesOurs}}}
-	got, err := measureTraffic(t.Context(), account, b, a, now.Add(-time.Hour), now, false, true)
+	got, err := measureTraffic(t.Context(), account, b, a, now.Add(-time.Hour), now, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
