@@ -176,7 +176,7 @@ func TestLockAgainstAnotherRun(t *testing.T) {
 				for _, after := range []bool{false, true} {
 					for dies := range 3 {
 						for diesAt := range 5 {
-							if !killAll && (diesAt > 0 && (n+diesAt+dies)%6 != 0 || raceDetector && (n+dies)%2 != 0) {
+							if !killAll && (diesAt > 0 && (n+diesAt+dies)%6 != 0 || raceDetector && (n+dies)%4 != 0) {
 								continue
 							}
 							runs++
